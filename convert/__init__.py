@@ -1,0 +1,1 @@
+"""The job: reads every source of GLaMM's training data and writes shards."""

@@ -1,0 +1,1 @@
+"""Readers of public layouts. They know formats, not sources."""

@@ -1,0 +1,202 @@
+"""The straight line: scan and plan, make the shards, fold them into manifests."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+
+import msgspec
+
+from convert.config import Config
+from convert.errors import ConfigError, SourceLayoutError
+from convert.execute import Executor, Failed
+from convert.files import DataRoot
+from convert.plan import ShardTask
+from convert.progress import Display
+from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
+from convert.task import WORK, Rejection, ShardMaker
+from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
+from shards.store import write_if_changed
+
+REFUSED = "rejects.jsonl"
+"""In a source's folder: the row of an annotation file that must not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to convert, and how much of it.
+
+    Attributes:
+        sources: names of the config's entries.
+        splits: only these; None for all.
+        limit: photos per split; None for all.
+        replace: whether shards of another plan may be overwritten and removed.
+        retry_rejected: make shards again that hold fewer samples than items.
+    """
+
+    config: Config
+    root: DataRoot
+    out: Path
+    sources: tuple[str, ...]
+    splits: frozenset[str] | None = None
+    limit: int | None = None
+    replace: bool = False
+    retry_rejected: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        manifests: of every finished split, in the order of the config.
+        unfinished: `<source>/<split>` of the others.
+        refused: sources whose annotations must not be read.
+        failed: tasks that met a bug of this program, or a machine that gave up.
+        made: shards written by this run; the others stood there already.
+    """
+
+    manifests: list[Manifest] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    refused: list[SourcePlan] = field(default_factory=list)
+    failed: list[Failed[ShardTask]] = field(default_factory=list)
+    made: int = 0
+
+
+def convert(job: Job, executor: Executor, display: Display) -> Outcome:
+    """Convert, or go on where an interrupted run stopped.
+
+    Raises:
+        SourceLayoutError: before any work, naming every source whose files are not right.
+        ConfigError: before any work, if shards of another plan are in the way.
+    """
+    plans = _plan(job, executor, display)
+    _expect_room(job, plans)
+    outcome = Outcome(refused=[plan for plan in plans if plan.refused])
+    for plan in plans:
+        _announce(job, plan, display)
+    make = ShardMaker(
+        sources={name: job.config.sources[name].source for name in job.sources},
+        policy=job.config.image,
+        indexes=job.config.index_formats(),
+        root=job.root,
+        out=job.out,
+    )
+    for result in executor.execute(make, _tasks(job, plans, display)):
+        if isinstance(result, Failed):
+            outcome.failed.append(result)
+            display.say(f"{result.task.shard} FAILED: {result.error.strip().splitlines()[-1]}")
+        else:
+            outcome.made += 1
+            tally = result.result.tally
+            display.finished(result.task.source, tally.items, tally.bytes_in)
+    for plan in plans:
+        _finish(job, plan, outcome)
+    if not outcome.failed and (job.out / WORK).exists():
+        rmtree(job.out / WORK)
+    return outcome
+
+
+def _plan(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
+    """Scan every source, in parallel; in the order of the config."""
+    planner = Planner(
+        job.config, job.root, job.out, job.splits, job.limit, retry_rejected=job.retry_rejected
+    )
+    plans: dict[str, SourcePlan] = {}
+    for result in executor.execute(planner, job.sources):
+        if isinstance(result, Failed):
+            raise SourceLayoutError(f"{result.task}: scanning it failed\n{result.error}")
+        plans[result.task] = result.result
+        display.say(_describe(result.result))
+    broken = [f"{plan.source}: {plan.refused}" for plan in plans.values() if plan.broken]
+    if broken:
+        raise SourceLayoutError("\n".join(sorted(broken)))
+    return [plans[name] for name in job.sources]
+
+
+def _describe(plan: SourcePlan) -> str:
+    if plan.refused:
+        return f"scanned {plan.source}: {plan.kind}"
+    items = sum(part.items for part in plan.splits.values())
+    shards = sum(part.shards for part in plan.splits.values())
+    splits = ", ".join(f"{split} {part.items:,}" for split, part in plan.splits.items())
+    todo = f"{_pending(plan):,} to make" if _pending(plan) else "all made"
+    return f"scanned {plan.source}: {items:,} photos ({splits}), {shards:,} shards, {todo}"
+
+
+def _expect_room(job: Job, plans: Iterable[SourcePlan]) -> None:
+    foreign = [
+        f"{plan.source}/{split} ({part.foreign} shards)"
+        for plan in plans
+        for split, part in plan.splits.items()
+        if part.foreign
+    ]
+    if foreign and not job.replace:
+        raise ConfigError(
+            f"{job.out} holds shards made by another plan: {', '.join(foreign)}. The config, "
+            f"--limit, the annotations or the program's version changed since. Choose another "
+            f"--out to keep them, or say --replace to make them anew"
+        )
+
+
+def _announce(job: Job, plan: SourcePlan, display: Display) -> None:
+    tasks = read_tasks(job.out, plan.source) if _pending(plan) else []
+    if tasks:
+        display.expect(plan.source, len(tasks), sum(task.count for task in tasks))
+
+
+def _tasks(job: Job, plans: Iterable[SourcePlan], display: Display) -> Iterator[ShardTask]:
+    for plan in plans:
+        for split, part in plan.splits.items():
+            if part.pending or part.foreign:
+                # It vouches for shards that are about to change.
+                (job.out / plan.source / split / MANIFEST).unlink(missing_ok=True)
+        if _pending(plan):
+            display.begin(plan.source)
+            yield from read_tasks(job.out, plan.source)
+
+
+def _pending(plan: SourcePlan) -> int:
+    return sum(part.pending for part in plan.splits.values())
+
+
+def _finish(job: Job, plan: SourcePlan, outcome: Outcome) -> None:
+    folder = job.out / plan.source
+    if plan.refused:
+        row = Rejection(plan.source, "", "", "", plan.kind, plan.refused)
+        write_if_changed(folder / REFUSED, msgspec.json.encode(row) + b"\n")
+        return
+    (folder / REFUSED).unlink(missing_ok=True)
+    for split, part in plan.splits.items():
+        manifest = _finish_split(job, plan.source, split, part)
+        if manifest is None:
+            outcome.unfinished.append(f"{plan.source}/{split}")
+        else:
+            outcome.manifests.append(manifest)
+
+
+def _finish_split(job: Job, source: str, split: str, plan: SplitPlan) -> Manifest | None:
+    folder = job.out / source / split
+    names = planned_shards(source, split, plan)
+    infos = [info for name in names if (info := read_info(folder / f"{name}.json"))]
+    if len(infos) < len(names):
+        return None
+    _remove_others(folder, f"{source}-{split}-", set(names))
+    policy: Mapping[str, object] = msgspec.to_builtins(job.config.image)
+    manifest = collect(source, split, plan.digest, policy, infos)
+    table = job.config.sources[source].source.table
+    if table is not None:
+        write_if_changed(folder / CLASSES, encode(table.classes))
+    for index in job.config.index_formats():
+        for name, content in index.split_files(manifest).items():
+            write_if_changed(folder / name, content)
+    write_if_changed(folder / MANIFEST, encode(manifest))
+    return manifest
+
+
+def _remove_others(folder: Path, prefix: str, planned: set[str]) -> None:
+    """Delete shards that an earlier, larger plan left over; `_expect_room` asked for leave."""
+    for path in sorted(folder.glob(f"{prefix}*")):
+        name = path.name.partition(".")[0]
+        if name not in planned and name.removeprefix(prefix).isdecimal():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""Label maps: upstream's PNG in, an 8-bit mode-L PNG of class ids at the stored size out. Pure."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from convert.errors import ImageBudgetError, LabelMapError, SizeMismatchError
+from convert.image import PIL_ERRORS, ImagePolicy
+from convert.record import LabelTable
+from shards.sample import LabelMap, Size
+
+_VALUES = 256
+
+
+def store_labels(
+    data: bytes, table: LabelTable, size: Size, stored: Size, policy: ImagePolicy
+) -> LabelMap:
+    """Map upstream's values to class ids and reduce by nearest neighbour.
+
+    A palette PNG counts by its indices: several classes share a colour, so colours say nothing.
+
+    Raises:
+        LabelMapError: if it does not decode, is not 8 bits a pixel, or holds an unknown value.
+        SizeMismatchError: if it is not of the photo's size.
+        ImageBudgetError: if it has too many pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            _expect(image, size, policy)
+            values = np.asarray(image)
+    except PIL_ERRORS as error:
+        raise LabelMapError(f"label map does not decode: {error}") from error
+    counts = np.bincount(values.reshape(-1), minlength=_VALUES)
+    unknown = np.flatnonzero((counts > 0) & (np.frombuffer(table.known, np.uint8) == 0))
+    if unknown.size:
+        raise LabelMapError(
+            f"label map holds the values {unknown[:5].tolist()}, which table {table.name!r} does "
+            f"not know; is this another edition of the dataset?"
+        )
+    mapped = Image.fromarray(np.frombuffer(table.lookup, np.uint8)[values])
+    if size != stored:
+        mapped = mapped.resize((stored.width, stored.height), Image.Resampling.NEAREST)
+    out = io.BytesIO()
+    mapped.save(out, "PNG")
+    return LabelMap(out.getvalue(), table.name)
+
+
+def _expect(image: Image.Image, size: Size, policy: ImagePolicy) -> None:
+    if image.height * image.width > policy.max_pixels:
+        raise ImageBudgetError(
+            f"label map of {image.width}x{image.height}, the limit is {policy.max_pixels} pixels"
+        )
+    if image.mode not in {"L", "P"}:
+        raise LabelMapError(
+            f"label map is of mode {image.mode}; expected one byte a pixel (mode L or P)"
+        )
+    found = Size(image.height, image.width)
+    if found != size:
+        raise SizeMismatchError(f"label map is {found}, the photo {size}")

@@ -1,0 +1,158 @@
+"""Scan one source, plan its shards, spool the items of those still to be made. Knows no Ray."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from convert.config import Config
+from convert.errors import RecordError, SourceLayoutError
+from convert.files import DataRoot
+from convert.plan import (
+    ShardTask,
+    expect_unique,
+    fingerprint,
+    plan_digest,
+    plan_split,
+    shard_name,
+)
+from convert.source import Item, ready_splits
+from convert.task import WORK, items_path, write_items
+from convert.transform import TRANSFORM_VERSION
+from shards.manifest import FORMAT_VERSION, read_info
+
+
+class SplitPlan(msgspec.Struct, frozen=True):
+    """What is to become of one split.
+
+    Attributes:
+        foreign: shards on disk that this plan would replace or leave over.
+    """
+
+    items: int
+    shards: int
+    pending: int
+    foreign: int
+    digest: str
+
+
+class SourcePlan(msgspec.Struct, frozen=True):
+    """What is to become of one source; small, as it travels between processes.
+
+    Attributes:
+        refused: why nothing of it can be converted, and the kind of that error; "" where it can.
+        broken: the files are not what they should be: the run must not begin.
+    """
+
+    source: str
+    splits: Mapping[str, SplitPlan] = {}
+    refused: str = ""
+    kind: str = ""
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """A picklable function from a source's name to its plan.
+
+    Attributes:
+        splits: only these; None for all.
+        limit: items per split; None for all.
+        retry_rejected: make shards again that hold fewer samples than items.
+    """
+
+    config: Config
+    root: DataRoot
+    out: Path
+    splits: frozenset[str] | None
+    limit: int | None
+    retry_rejected: bool
+
+    def __call__(self, name: str) -> SourcePlan:
+        """Plan the source; its pending tasks are left in the work folder for `read_tasks`."""
+        try:
+            items = list(self.config.sources[name].source.scan(self.root))
+            expect_unique(name, items)
+        except SourceLayoutError as error:
+            return SourcePlan(name, refused=str(error), kind=type(error).__name__, broken=True)
+        except RecordError as error:
+            return SourcePlan(name, refused=str(error), kind=type(error).__name__)
+        by_split: dict[str, list[Item]] = {split: [] for split in self._wanted(name)}
+        for item in items:
+            if item.split in by_split:
+                by_split[item.split].append(item)
+        pending: list[ShardTask] = []
+        plans = {
+            split: self._plan(name, split, found, pending) for split, found in by_split.items()
+        }
+        if pending:
+            tasks_path(self.out, name).parent.mkdir(parents=True, exist_ok=True)
+            tasks_path(self.out, name).write_bytes(msgspec.msgpack.encode(pending))
+        return SourcePlan(name, plans)
+
+    def _wanted(self, name: str) -> list[str]:
+        ready = ready_splits(self.config.sources[name].source, self.root)
+        return [split for split in ready if self.splits is None or split in self.splits]
+
+    def _plan(
+        self, name: str, split: str, items: list[Item], pending: list[ShardTask]
+    ) -> SplitPlan:
+        policy = self.config.plan_policy(name, self.limit)
+        seal = source_fingerprint(self.config, name)
+        folder = self.out / name / split
+        on_disk = {path.stem: path.stat().st_size for path in folder.glob(f"{name}-{split}-*.tar")}
+        tasks: list[ShardTask] = []
+        begun = foreign = 0
+        for task, part in plan_split(name, split, items, policy, seal):
+            tasks.append(task)
+            info = read_info(folder / f"{task.shard}.json")
+            if info is None or info.bytes != on_disk.pop(task.shard, -1):
+                again = True  # never finished, or damaged since
+            else:
+                foreign += info.task != task.digest
+                retry = self.retry_rejected and bool(info.tally.rejected)
+                again = retry or info.task != task.digest
+            if again:
+                write_items(items_path(self.out, task), part)
+                pending.append(task)
+                begun += 1
+        return SplitPlan(
+            items=sum(task.count for task in tasks),
+            shards=len(tasks),
+            pending=begun,
+            foreign=foreign + len(on_disk.keys() - {task.shard for task in tasks}),
+            digest=plan_digest(tasks),
+        )
+
+
+def source_fingerprint(config: Config, name: str) -> bytes:
+    """Of everything beside the items that decides the bytes of a source's shards."""
+    return fingerprint(
+        FORMAT_VERSION,
+        TRANSFORM_VERSION,
+        config.image,
+        sorted(config.indexes),
+        name,
+        type(config.sources[name].source).__name__,
+        config.sources[name].source,
+    )
+
+
+def tasks_path(out: Path, name: str) -> Path:
+    """Where the pending tasks of a source are."""
+    return out / WORK / name / "tasks"
+
+
+def read_tasks(out: Path, name: str) -> list[ShardTask]:
+    """The pending tasks of a source; none if it has none."""
+    try:
+        content = tasks_path(out, name).read_bytes()
+    except FileNotFoundError:
+        return []
+    return msgspec.msgpack.decode(content, type=list[ShardTask])
+
+
+def planned_shards(name: str, split: str, plan: SplitPlan) -> list[str]:
+    """Names of a split's shards, in order."""
+    return [shard_name(name, split, number) for number in range(plan.shards)]

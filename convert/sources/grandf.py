@@ -1,0 +1,183 @@
+"""GranD-f: captions whose phrases are grounded in masks. Training rows, and val/test truth."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import msgspec
+
+from convert.files import DataRoot, join_places
+from convert.formats.coco import parse_segmentation
+from convert.formats.grounded_captions import (
+    CaptionRow,
+    Grounding,
+    TruthCaption,
+    TruthCaptionsFile,
+    TruthMask,
+    TruthMasksFile,
+    parse_groundings,
+    strip_caption,
+)
+from convert.formats.typed_json import read_json
+from convert.geometry import box_from_xywh
+from convert.record import Places, RawRegion, Record, Runs
+from convert.source import Item, Need, make_id, ready_splits
+from shards.sample import Rle, Size, Span
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    height: int
+    width: int
+    image_id: int | str
+    caption: str
+    groundings: bytes
+
+
+class _Mask(msgspec.Struct, frozen=True, array_like=True):
+    id: int
+    segmentation: bytes
+    bbox: tuple[float, float, float, float] | None
+
+
+class _Data(msgspec.Struct, frozen=True, array_like=True):
+    """Everything about one photo: rows of a training file, or ground truth."""
+
+    file: str
+    rows: list[_Row] = []
+    captions: list[TruthCaption] = []
+    masks: list[_Mask] = []
+
+
+_decoder = msgspec.msgpack.Decoder(_Data)
+
+
+@dataclass(frozen=True)
+class GrandF:
+    """One dataset of the family.
+
+    Attributes:
+        rows: split -> places of a file of training rows.
+        truth_captions: split -> places of a `*_gcg_coco_caption_gt.json`.
+        truth_masks: split -> places of a `*_gcg_coco_mask_gt.json`.
+        photos: split -> folders its photos may be in.
+    """
+
+    rows: Mapping[str, Places]
+    truth_captions: Mapping[str, Places]
+    truth_masks: Mapping[str, Places]
+    photos: Mapping[str, Places]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those with rows, then those with ground truth."""
+        return (*self.rows, *self.truth_captions)
+
+    @property
+    def table(self) -> None:
+        """No label maps."""
+        return
+
+    def needs(self) -> tuple[Need, ...]:
+        """Annotations and photos of each split."""
+        kinds = (
+            ("rows", self.rows),
+            ("captions", self.truth_captions),
+            ("masks", self.truth_masks),
+            ("photos", self.photos),
+        )
+        return tuple(Need(w, places, split) for w, kind in kinds for split, places in kind.items())
+
+    def scan(self, root: DataRoot) -> Iterator[Item]:
+        """One item per photo, with all captions about it."""
+        for split in ready_splits(self, root):
+            scan = self._scan_rows if split in self.rows else self._scan_truth
+            photos = scan(root, split)
+            for data in photos.values():
+                stem = PurePosixPath(data.file).stem
+                yield Item(make_id(stem), split, msgspec.msgpack.encode(data))
+
+    def _scan_rows(self, root: DataRoot, split: str) -> dict[str, _Data]:
+        photos: dict[str, _Data] = {}
+        for row in read_json(root, root.find(self.rows[split]) or "", list[CaptionRow]):
+            data = photos.setdefault(row.file_name, _Data(row.file_name, rows=[]))
+            groundings = bytes(row.groundings)
+            data.rows.append(_Row(row.height, row.width, row.image_id, row.caption, groundings))
+        return photos
+
+    def _scan_truth(self, root: DataRoot, split: str) -> dict[str, _Data]:
+        captions = read_json(root, root.find(self.truth_captions[split]) or "", TruthCaptionsFile)
+        masks = read_json(root, root.find(self.truth_masks[split]) or "", TruthMasksFile)
+        photos: dict[str, _Data] = {}
+
+        def photo(image_id: int | str) -> _Data:
+            file = f"{image_id}.jpg"
+            return photos.setdefault(file, _Data(file, captions=[], masks=[]))
+
+        for image in (*captions.images, *masks.images):
+            photo(image.id)
+        for caption in captions.annotations:
+            photo(caption.image_id).captions.append(caption)
+        for mask in masks.annotations:
+            photo(mask.image_id).masks.append(_mask(mask))
+        return photos
+
+    def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
+        """Nothing to open: an item carries its annotations."""
+        del root
+        return nullcontext(self._record)
+
+    def _record(self, item: Item) -> Record:
+        data = _decoder.decode(item.data)
+        photo = join_places(self.photos[item.split], data.file)
+        return _record_of_rows(data, photo) if data.rows else _record_of_truth(data, photo)
+
+
+def _mask(row: TruthMask) -> _Mask:
+    return _Mask(row.id, bytes(row.segmentation), row.bbox)
+
+
+def _record_of_rows(data: _Data, photo: Places) -> Record:
+    regions: list[RawRegion] = []
+    notes: list[str] = []
+    for number, row in enumerate(data.rows):
+        for grounding in parse_groundings(row.groundings):
+            regions.append(_region(grounding, number))
+            if not grounding.masks:
+                notes.append("phrase without a mask")
+    return Record(
+        photo=photo,
+        file=data.file,
+        size=Size(data.rows[0].height, data.rows[0].width),
+        ids={"image_ids": tuple(row.image_id for row in data.rows)},
+        captions=tuple(strip_caption(row.caption) for row in data.rows),
+        regions=tuple(regions),
+        notes=tuple(notes),
+    )
+
+
+def _region(grounding: Grounding, caption: int) -> RawRegion:
+    spans = (Span(caption, *grounding.span),) if grounding.span else ()
+    return RawRegion(phrases=(grounding.phrase,), masks=grounding.masks, spans=spans)
+
+
+def _record_of_truth(data: _Data, photo: Places) -> Record:
+    """Labels and masks are regions of their own: the published truth does not link them."""
+    labels = [RawRegion(phrases=(label,)) for row in data.captions for label in row.labels]
+    notes: list[str] = []
+    found: list[RawRegion] = []
+    for mask in data.masks:
+        parts, said = parse_segmentation(mask.segmentation)
+        box = box_from_xywh(*mask.bbox) if mask.bbox else None
+        found.append(RawRegion(box=box, masks=parts, ids={"ann_id": mask.id}))
+        notes += said
+    sizes = [p.size for region in found for p in region.masks if isinstance(p, Rle | Runs)]
+    return Record(
+        photo=photo,
+        file=data.file,
+        size=sizes[0] if sizes else None,
+        ids={"caption_ids": tuple(row.id for row in data.captions)},
+        captions=tuple(strip_caption(row.caption) for row in data.captions),
+        regions=(*labels, *found),
+        notes=tuple(notes),
+    )

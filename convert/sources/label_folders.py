@@ -1,0 +1,60 @@
+"""Photos and label maps of equal names in parallel folders: ADE20K's SceneParsing edition.
+
+Layout: CSAILVision/sceneparsing, ADEChallengeData2016/{images,annotations}/{training,validation}.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from convert.files import DataRoot, join_places
+from convert.record import LabelTable, Places, RawLabelMap, Record
+from convert.source import Item, Need, make_id, ready_splits
+
+
+@dataclass(frozen=True)
+class LabelFolders:
+    """Semantic segmentation by files alone: a listing is all the annotation there is.
+
+    Attributes:
+        photos: split -> folders its photos may be in.
+        labels: split -> folders its label maps may be in.
+        table: what the label maps' values mean.
+    """
+
+    photos: Mapping[str, Places]
+    labels: Mapping[str, Places]
+    table: LabelTable
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """As configured."""
+        return tuple(self.labels)
+
+    def needs(self) -> tuple[Need, ...]:
+        """A folder of photos and one of label maps for each split."""
+        photos = (Need("photos", places, split) for split, places in self.photos.items())
+        labels = (Need("label maps", places, split) for split, places in self.labels.items())
+        return (*photos, *labels)
+
+    def scan(self, root: DataRoot) -> Iterator[Item]:
+        """One item per name; a photo without a label map, or the reverse, is an item as well."""
+        for split in ready_splits(self, root):
+            stems = {
+                name.rpartition(".")[0]
+                for folders, suffix in ((self.photos, ".jpg"), (self.labels, ".png"))
+                for name in root.names(root.find(folders[split]) or "", suffix)
+            }
+            for stem in sorted(stems):
+                yield Item(make_id(stem), split, stem.encode("utf-8", "surrogateescape"))
+
+    def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
+        """Nothing to open: an item is a name."""
+        del root
+        return nullcontext(self._record)
+
+    def _record(self, item: Item) -> Record:
+        stem = item.data.decode("utf-8", "surrogateescape")
+        labels = RawLabelMap(join_places(self.labels[item.split], f"{stem}.png"), self.table)
+        photo = join_places(self.photos[item.split], f"{stem}.jpg")
+        return Record(photo=photo, file=f"{stem}.jpg", labels=labels)

@@ -1,0 +1,144 @@
+"""RefCOCO and its kin: several expressions for each of several objects in a photo."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import msgspec
+
+from convert.errors import AnnotationError
+from convert.files import DataRoot
+from convert.formats.coco import CocoImage, parse_segmentation, photo_places
+from convert.formats.refer import ReferPhoto, read_refer
+from convert.geometry import box_from_xywh
+from convert.record import Places, RawRegion, Record
+from convert.source import Item, Need
+
+
+class _Thing(msgspec.Struct, frozen=True, array_like=True):
+    """An annotation and all expressions for it; no box where its row is missing."""
+
+    ann_id: int
+    ref_ids: tuple[int, ...]
+    sent_ids: tuple[int, ...]
+    sentences: tuple[str, ...]
+    category: str
+    bbox: tuple[float, float, float, float] | None
+    segmentation: bytes
+
+
+class _Data(msgspec.Struct, frozen=True, array_like=True):
+    image_id: int
+    image: CocoImage | None
+    things: tuple[_Thing, ...]
+
+
+_decoder = msgspec.msgpack.Decoder(_Data)
+
+
+@dataclass(frozen=True)
+class Refer:
+    """One dataset of the family.
+
+    Attributes:
+        folder: places of the folder with the refs and `instances.json`.
+        refs: name of the pickle in it, which is to say, whose splits.
+        photos: folders the photos may be in.
+        splits: the splits that this pickle has.
+    """
+
+    folder: Places
+    refs: str
+    photos: Places
+    splits: tuple[str, ...]
+
+    @property
+    def table(self) -> None:
+        """No label maps."""
+        return
+
+    def needs(self) -> tuple[Need, ...]:
+        """Refs, instances and photos: without one of them there is nothing."""
+        return (
+            Need("refs", tuple(f"{folder}/{self.refs}" for folder in self.folder)),
+            Need("instances", tuple(f"{folder}/instances.json" for folder in self.folder)),
+            Need("photos", self.photos),
+        )
+
+    def scan(self, root: DataRoot) -> Iterator[Item]:
+        """One item per photo and split, with its objects in the order the refs name them."""
+        folder = root.find(self.folder)
+        if folder is None:
+            return
+        photos = list(read_refer(root, folder, self.refs))
+        seen = Counter(photo.image_id for photo in photos)
+        for photo in photos:
+            # Some split files put one photo into several splits; then the key must say which.
+            suffix = f"-{photo.split}" if seen[photo.image_id] > 1 else ""
+            data = _Data(photo.image_id, photo.image, _things(photo))
+            item_id = f"{photo.image_id:012d}{suffix}"
+            yield Item(item_id, photo.split, msgspec.msgpack.encode(data))
+
+    def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
+        """Nothing to open: an item carries its annotations."""
+        del root
+        return nullcontext(self._record)
+
+    def _record(self, item: Item) -> Record:
+        data = _decoder.decode(item.data)
+        if data.image is None:
+            raise AnnotationError(f"no row for image {data.image_id} in instances.json")
+        regions: list[RawRegion] = []
+        notes: list[str] = []
+        for thing in data.things:
+            region, found = _region(thing)
+            regions.append(region)
+            notes += found
+        return Record(
+            photo=photo_places(self.photos, data.image.file_name),
+            file=data.image.file_name,
+            size=data.image.size,
+            ids={"image_id": data.image_id},
+            regions=tuple(regions),
+            notes=tuple(notes),
+        )
+
+
+def _things(photo: ReferPhoto) -> tuple[_Thing, ...]:
+    """The refs, grouped by the annotation they name."""
+    groups: dict[int, list[int]] = {}
+    for number, ref in enumerate(photo.refs):
+        groups.setdefault(ref.ann_id, []).append(number)
+    return tuple(_thing(photo, ann_id, numbers) for ann_id, numbers in groups.items())
+
+
+def _thing(photo: ReferPhoto, ann_id: int, numbers: list[int]) -> _Thing:
+    refs = [photo.refs[number] for number in numbers]
+    row = photo.instances[numbers[0]]
+    return _Thing(
+        ann_id=ann_id,
+        ref_ids=tuple(ref.ref_id for ref in refs),
+        sent_ids=tuple(s.sent_id for ref in refs for s in ref.sentences),
+        sentences=tuple(s.sent for ref in refs for s in ref.sentences),
+        category=photo.categories[numbers[0]],
+        bbox=row.bbox if row else None,
+        segmentation=bytes(row.segmentation) if row else b"",
+    )
+
+
+def _region(thing: _Thing) -> tuple[RawRegion, tuple[str, ...]]:
+    if thing.bbox is None:
+        raise AnnotationError(
+            f"ref {thing.ref_ids[0]} names annotation {thing.ann_id}, "
+            f"which instances.json does not hold"
+        )
+    masks, notes = parse_segmentation(thing.segmentation)
+    region = RawRegion(
+        phrases=thing.sentences,
+        box=box_from_xywh(*thing.bbox),
+        masks=masks,
+        category=thing.category,
+        ids={"ann_id": thing.ann_id, "ref_ids": thing.ref_ids, "sent_ids": thing.sent_ids},
+    )
+    return region, notes

@@ -1,0 +1,135 @@
+"""Make one shard: read its items, transform them, write it. Runs in a worker; knows no Ray."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from convert.errors import ImageMissingError, LabelMapError, RecordError
+from convert.files import DataRoot
+from convert.image import ImagePolicy
+from convert.plan import ShardTask
+from convert.record import Record
+from convert.source import Item, Source
+from convert.transform import transform
+from shards.errors import CorruptShardError
+from shards.index import IndexFormat
+from shards.manifest import ShardInfo, Tally
+from shards.sample import Sample
+from shards.write import ShardWriter
+
+WORK = ".work"
+"""Folder in the output for what a running job needs; gone when the job is done."""
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A row of the quarantine: an item that did not become a sample, and why."""
+
+    source: str
+    split: str
+    item: str
+    file: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An item that did, what was normalised in it, and the bytes it was made from."""
+
+    sample: Sample
+    notes: tuple[str, ...]
+    bytes_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardMaker:
+    """A picklable function from a task to its shard."""
+
+    sources: Mapping[str, Source]
+    policy: ImagePolicy
+    indexes: tuple[IndexFormat, ...]
+    root: DataRoot
+    out: Path
+
+    def __call__(self, task: ShardTask) -> ShardInfo:
+        """Make the shard and its quarantine file in one transaction."""
+        rejections: list[Rejection] = []
+        notes: Counter[str] = Counter()
+        bytes_in = 0
+        with ShardWriter(self.out / task.folder, task.shard) as shard:
+            for result in self._convert(task, read_items(self.out, task)):
+                if isinstance(result, Rejection):
+                    rejections.append(result)
+                else:
+                    shard.add(result.sample)
+                    notes.update(result.notes)
+                    bytes_in += result.bytes_in
+            lost = Counter(rejection.error for rejection in rejections)
+            rows = msgspec.json.Encoder().encode_lines(rejections) if rejections else None
+            return shard.commit(
+                task=task.digest,
+                tally=Tally(task.count, dict(sorted(lost.items())), _sorted(notes), bytes_in),
+                indexes=self.indexes,
+                beside={f"{task.shard}.rejects.jsonl": rows},
+            )
+
+    def _convert(self, task: ShardTask, items: Sequence[Item]) -> Iterator[Converted | Rejection]:
+        with self.sources[task.source].open(self.root) as record_of:
+            for item in items:
+                file = ""
+                try:
+                    record = record_of(item)
+                    file = record.file
+                    yield self._read_and_transform(f"{task.source}-{item.id}", record)
+                except RecordError as error:
+                    kind = type(error).__name__
+                    yield Rejection(task.source, task.split, item.id, file, kind, str(error))
+
+    def _read_and_transform(self, key: str, record: Record) -> Converted:
+        limit = self.policy.max_bytes
+        photo = self.root.read_first(record.photo, max_bytes=limit)
+        if photo is None:
+            raise ImageMissingError(f"no such file; looked for {', '.join(record.photo)}")
+        labels = None
+        if record.labels is not None:
+            labels = self.root.read_first(record.labels.places, max_bytes=limit)
+            if labels is None:
+                places = ", ".join(record.labels.places)
+                raise LabelMapError(f"no label map; looked for {places}")
+        content = labels[1] if labels else None
+        sample, notes = transform(key, record, photo[1], content, self.policy)
+        return Converted(sample, notes, len(photo[1]) + len(content or b""))
+
+
+def items_path(out: Path, task: ShardTask) -> Path:
+    """Where a task finds its items."""
+    return out / WORK / task.folder / f"{task.shard}.items"
+
+
+def write_items(path: Path, items: Sequence[Item]) -> None:
+    """Spool a task's items; `read_items` notices a file that is cut short."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.msgpack.encode(items))
+
+
+def read_items(out: Path, task: ShardTask) -> list[Item]:
+    """The items of a task.
+
+    Raises:
+        CorruptShardError: if the spooled file is not whole.
+    """
+    path = items_path(out, task)
+    try:
+        items = msgspec.msgpack.decode(path.read_bytes(), type=list[Item])
+    except msgspec.DecodeError as error:
+        raise CorruptShardError(f"{path}: {error}; run again to plan anew") from error
+    if len(items) != task.count:
+        raise CorruptShardError(f"{path}: {len(items)} items, planned were {task.count}")
+    return items
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -1,0 +1,126 @@
+"""Record and bytes in, sample out. Pure: no files, no clock, no randomness."""
+
+from dataclasses import dataclass
+
+from convert.errors import SizeMismatchError, SpanError
+from convert.geometry import clip_box, fit_longest_side, scale_box
+from convert.image import Header, ImagePolicy, read_header, store
+from convert.labels import store_labels
+from convert.mask import store_mask
+from convert.record import RawRegion, Record
+from shards.sample import Box, LabelMap, Region, Sample, Size
+
+TRANSFORM_VERSION = 1
+"""Part of every task's digest: raise it when the same record shall give another sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The pixels a record is in, and those it is stored in."""
+
+    size: Size
+    stored: Size
+    turn: bool
+
+
+def transform(
+    key: str, record: Record, photo: bytes, labels: bytes | None, policy: ImagePolicy
+) -> tuple[Sample, tuple[str, ...]]:
+    """(sample, what was normalised).
+
+    Args:
+        key: of the sample.
+        record: what the source says.
+        photo: the original file.
+        labels: the label map's file, where the record has one.
+        policy: how images are stored.
+
+    Raises:
+        RecordError: of the kind that says what is wrong with the data.
+    """
+    header = read_header(photo, policy)
+    frame, turned = _choose_frame(header, record, policy)
+    image, done = store(photo, header, frame.stored, policy, turn=frame.turn)
+    _check_spans(record)
+    regions, region_notes = _store_regions(record.regions, frame)
+    sample = Sample(
+        key=key,
+        image=image,
+        original_size=frame.size,
+        file=record.file,
+        ids=record.ids,
+        captions=record.captions,
+        regions=regions,
+        conversations=record.conversations,
+        labels=_store_labels(record, labels, frame, policy),
+    )
+    return sample, (f"photo {done}", *turned, *record.notes, *region_notes)
+
+
+def _choose_frame(
+    header: Header, record: Record, policy: ImagePolicy
+) -> tuple[Frame, tuple[str, ...]]:
+    """Whether the annotations were made on the photo as its EXIF tag turns it, or as it lies.
+
+    The annotated size decides. Where it cannot (no size given, or a turn that keeps it) the photo
+    is turned upright, as people and most programs see it, and that is counted.
+    """
+    turn = header.orientation != 1
+    notes: tuple[str, ...] = ()
+    if record.size is not None and record.size != header.upright:
+        if record.size != header.size:
+            raise SizeMismatchError(f"photo is {header.upright}, its annotation says {record.size}")
+        turn, notes = False, ("EXIF turn ignored: annotated unturned",)
+    elif turn and (record.size is None or header.size == header.upright):
+        notes = ("EXIF turn applied: annotation cannot tell",)
+    size = header.upright if turn else header.size
+    return Frame(size, fit_longest_side(size, policy.longest_side), turn), notes
+
+
+def _check_spans(record: Record) -> None:
+    for region in record.regions:
+        for span in region.spans:
+            length = len(record.captions[span.caption])
+            if not 0 <= span.start < span.stop <= length:
+                raise SpanError(
+                    f"{region.phrases[:1]}: characters [{span.start}, {span.stop}) of a caption "
+                    f"of {length}"
+                )
+
+
+def _store_regions(
+    regions: tuple[RawRegion, ...], frame: Frame
+) -> tuple[tuple[Region, ...], tuple[str, ...]]:
+    notes: list[str] = []
+    stored = tuple(_store_region(region, frame, notes) for region in regions)
+    return stored, tuple(notes)
+
+
+def _store_region(raw: RawRegion, frame: Frame, notes: list[str]) -> Region:
+    box = None
+    if raw.box is not None:
+        box, inside = _store_box(raw.box, frame)
+        if not inside:
+            notes.append("box clipped to its photo")
+    return Region(
+        phrases=raw.phrases,
+        box=box,
+        mask=store_mask(raw.masks, frame.size, frame.stored) if raw.masks else None,
+        spans=raw.spans,
+        category=raw.category,
+        ids=raw.ids,
+    )
+
+
+def _store_box(raw: Box, frame: Frame) -> tuple[Box, bool]:
+    clipped = clip_box(raw, frame.size)
+    # Scaling may overstep the border by a rounding error; clipping again is exact.
+    return clip_box(scale_box(clipped, frame.size, frame.stored), frame.stored), clipped == raw
+
+
+def _store_labels(
+    record: Record, labels: bytes | None, frame: Frame, policy: ImagePolicy
+) -> LabelMap | None:
+    if record.labels is None or labels is None:
+        return None
+    return store_labels(labels, record.labels.table, frame.size, frame.stored, policy)

@@ -1,0 +1,17 @@
+"""Everything that can be wrong with a shard. Each takes one message, so it pickles as it is."""
+
+
+class ShardError(Exception):
+    """A shard, index or manifest breaks the format."""
+
+
+class CorruptShardError(ShardError):
+    """The bytes on disk are not the bytes that were written."""
+
+
+class SampleError(ShardError):
+    """A sample cannot be stored: bad key, mask of another size, span outside its caption."""
+
+
+class MaskError(ShardError):
+    """Run-length counts that do not describe a mask of their size."""

@@ -1,0 +1,152 @@
+"""What was written: one `ShardInfo` per shard, one `Manifest` per split of a source."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from shards.errors import CorruptShardError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+CLASSES = "classes.json"
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What became of the items: all of it decided by the data, none of it by the machine.
+
+    Attributes:
+        items: how many were planned; samples and rejected items make it up.
+        rejected: kind of error -> items; the rows are in `<shard>.rejects.jsonl`.
+        notes: what was normalised -> how often.
+        bytes_in: of the photos and label maps read.
+    """
+
+    items: int = 0
+    rejected: Mapping[str, int] = {}
+    notes: Mapping[str, int] = {}
+    bytes_in: int = 0
+
+
+class ShardInfo(msgspec.Struct, frozen=True):
+    """A finished shard. `<name>.json` is written last: where it stands, the shard is complete.
+
+    Attributes:
+        bytes: of the tar.
+        sha256: of the tar, hexadecimal.
+        task: digest of everything that decides this shard's bytes; resume compares it.
+    """
+
+    name: str
+    samples: int
+    bytes: int
+    sha256: str
+    task: str
+    tally: Tally
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A finished split: totals, the policy it was made by, and its shards in order."""
+
+    format_version: int
+    source: str
+    split: str
+    plan: str
+    policy: Mapping[str, object]
+    samples: int
+    bytes: int
+    tally: Tally
+    shards: tuple[ShardInfo, ...]
+
+
+class ClassInfo(msgspec.Struct, frozen=True):
+    """One row of a label table: the stored pixel value, its name, what is special about it."""
+
+    id: int
+    name: str
+    flags: tuple[str, ...] = ()
+
+
+def collect(
+    source: str, split: str, plan: str, policy: Mapping[str, object], infos: Sequence[ShardInfo]
+) -> Manifest:
+    """Sum the shards' infos up, in plan order.
+
+    Args:
+        source: its name.
+        split: its name.
+        plan: digest of the whole plan of this split.
+        policy: how images were stored, for people and loaders to read.
+        infos: one per planned shard, in plan order.
+    """
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        source=source,
+        split=split,
+        plan=plan,
+        policy=policy,
+        samples=sum(info.samples for info in infos),
+        bytes=sum(info.bytes for info in infos),
+        tally=add(info.tally for info in infos),
+        shards=tuple(infos),
+    )
+
+
+def add(tallies: Iterable[Tally]) -> Tally:
+    """Sum tallies up; kinds of errors and notes in alphabetical order."""
+    items = bytes_in = 0
+    rejected: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    for tally in tallies:
+        items += tally.items
+        bytes_in += tally.bytes_in
+        rejected.update(tally.rejected)
+        notes.update(tally.notes)
+    return Tally(items, dict(sorted(rejected.items())), dict(sorted(notes.items())), bytes_in)
+
+
+def encode(value: ShardInfo | Manifest | Sequence[ClassInfo]) -> bytes:
+    """Canonical JSON: same value, same bytes."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted")) + b"\n"
+
+
+def read_info(path: Path) -> ShardInfo | None:
+    """The commit record of a shard, or None if it has none, or one of another format version."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ShardInfo)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a split's folder.
+
+    Raises:
+        CorruptShardError: if there is none, or it is not one.
+    """
+    path = folder / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError as error:
+        raise CorruptShardError(
+            f"{path}: no such file; expected a folder like OUT/refcoco/train that "
+            f"`python -m convert.run` finished"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise CorruptShardError(f"{path}: not a manifest: {error}") from error
+
+
+def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
+    """The label table of a split's folder; empty where it has none.
+
+    Raises:
+        CorruptShardError: if the file is not a table.
+    """
+    path = folder / CLASSES
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=tuple[ClassInfo, ...])
+    except FileNotFoundError:
+        return ()
+    except msgspec.DecodeError as error:
+        raise CorruptShardError(f"{path}: not a table of classes: {error}") from error

