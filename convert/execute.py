@@ -5,6 +5,7 @@ processes must be picklable, and a task's own exception need not be.
 """
 
 import os
+import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ RETRIES = 3
 _OBJECT_STORE = 80 * 2**20
 """Ray's minimum: no pixel ever goes through it."""
 _POLL = 1.0
+_CONNECT = 5.0
+"""Seconds."""
+_QUIET = {"logging_level": "ERROR", "log_to_driver": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,13 @@ def open_executor(
     if workers == 0:
         yield _Here()
         return
-    ray = _import_ray()
-    _start(ray, workers, address, dashboard=dashboard)
+    if address is None:
+        ray = _import_ray()
+        _start_here(ray, workers, dashboard=dashboard)
+    else:
+        _present_token()
+        ray = _import_ray()
+        _join(ray, address)
     try:
         yield _OnRay(ray, workers)
     finally:
@@ -150,23 +159,54 @@ def _import_ray() -> Any:
     # Before the import: Ray reads them then.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
     import ray
 
     return ray
 
 
-def _start(ray: Any, workers: int, address: str | None, *, dashboard: bool) -> None:
-    quiet = {"logging_level": "ERROR", "log_to_driver": False}
-    if address is not None:
-        packages = [str(Path(__file__).parent.parent / name) for name in ("convert", "shards")]
-        # A node may have no, or another, version of this program.
-        ray.init(address=address, runtime_env={"py_modules": packages}, **quiet)
-        return
+def _start_here(ray: Any, workers: int, *, dashboard: bool) -> None:
     ray.init(
         address="local",
         num_cpus=min(workers, len(os.sched_getaffinity(0))),
         object_store_memory=_OBJECT_STORE,
         include_dashboard=dashboard,
-        **quiet,
+        **_QUIET,
     )
+
+
+def _join(ray: Any, address: str) -> None:
+    """Connect to a cluster, and bring this program along: its nodes may have none, or another.
+
+    Raises:
+        ConnectionError: if nobody answers, or the answer is no.
+    """
+    _expect_listener(address)
+    packages = [str(Path(__file__).parent.parent / name) for name in ("convert", "shards")]
+    try:
+        ray.init(address=address, runtime_env={"py_modules": packages}, **_QUIET)
+    except (ray.exceptions.RayError, RuntimeError, ValueError) as error:
+        raise ConnectionError(f"--address {address}: {error}") from error
+
+
+def _expect_listener(address: str) -> None:
+    """Fail within seconds where Ray itself would try for ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # `auto` and the like: Ray finds it, or says so at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"--address {address}: {error}; expected a Ray cluster there, as `ray start --head` "
+            f"prints it"
+        ) from error
+
+
+def _present_token() -> None:
+    """Show the cluster our token if we have one; a cluster that wants none does not mind.
+
+    `ray start` asks for a token where one exists, but a driver that is given an address does not
+    present it by itself.
+    """
+    if "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -171,7 +171,7 @@ def decode_rgb(data: bytes, header: Header) -> Image.Image:
         ImageDecodeError: if the photo does not decode to its last pixel.
     """
     if header.jpeg is not None and header.jpeg.colour in {"YCbCr", "gray"}:
-        return Image.fromarray(_decode_jpeg(data))
+        return Image.fromarray(_decode_jpeg(strip_jpeg(data)))
     with _open(data, ("JPEG", *_OTHER_FORMATS)) as image:
         try:
             image.load()

@@ -41,7 +41,7 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
 def _notes(manifests: Iterable[Manifest]) -> Iterable[str]:
     for source, tally in by_source(manifests).items():
         if tally.notes:
-            yield f"{source}: {describe_counts(tally.notes)}"
+            yield f"{source}: {', '.join(f'{n:,} x {note}' for note, n in tally.notes.items())}"
 
 
 def by_source(manifests: Iterable[Manifest]) -> dict[str, Tally]:
