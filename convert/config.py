@@ -4,6 +4,7 @@ A source's entry *is* its constructor: `kind` names the dataclass, the other key
 There is no second schema to keep in step, no defaults outside the dataclasses, no global.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields
@@ -25,6 +26,8 @@ from shards.index.registry import INDEX_FORMATS
 T = TypeVar("T")
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+_NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]{0,38}")
+"""With the longest id, 48 characters, and a hyphen between them it is a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +134,25 @@ class _Builder:
         ready["sources"] = {}
         for name, entry in values.pop("sources").items():
             with self.at(f"sources.{name}"):
+                if not isinstance(name, str) or not _NAME.fullmatch(name):
+                    self.wrong(f"a source's name begins its keys: it must match {_NAME.pattern}")
                 ready["sources"][name] = self._entry(entry, defaults, kinds)
+        image = values.pop("image", None) or {}
         with self.at("image"):
-            ready["image"] = self._build(ImagePolicy, values.pop("image", {}) or {})
-        unknown = set(values.get("indexes", ())) - INDEX_FORMATS.keys()
-        if unknown:
-            self.wrong(f"indexes: {sorted(unknown)} are not among {sorted(INDEX_FORMATS)}")
+            if isinstance(image, dict):
+                ready["image"] = self._build(ImagePolicy, image)
+            else:
+                self.wrong(f"expected a mapping; got {image!r}")
+        indexes = values.get("indexes")
+        for name in indexes if isinstance(indexes, list) else ():
+            if isinstance(name, str) and name not in INDEX_FORMATS:
+                self.wrong(f"indexes: {name!r} is not among {sorted(INDEX_FORMATS)}")
         return self._build(Config, values, ready=ready, also=[f.name for f in fields(Handling)])
 
     def _entry(
         self, entry: Any, defaults: dict[str, Any], kinds: Mapping[str, type[Source]]
     ) -> Entry | None:
-        if not isinstance(entry, dict) or entry.get("kind") not in kinds:
+        if not isinstance(entry, dict) or entry.get("kind") not in list(kinds):
             self.wrong(f"expected a mapping with `kind`, one of {sorted(kinds)}; got {entry!r}")
             return None
         rest = {key: value for key, value in entry.items() if key != "kind"}

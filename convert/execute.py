@@ -5,6 +5,7 @@ processes must be picklable, and a task's own exception need not be.
 """
 
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -126,19 +127,15 @@ class _OnRay:
         attempt = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
         shared = ray.put(function)
         running: dict[Any, T] = {}
-        try:
-            while True:
-                for task in islice(waiting, max(0, self._room() - len(running))):
-                    running[attempt.remote(shared, task)] = task
-                if not running:
-                    return
-                # A bounded wait: a signal is then seen within a second, whatever Ray does.
-                finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL)
-                for reference in finished:
-                    yield self._outcome(reference, running.pop(reference))
-        finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+        while True:
+            for task in islice(waiting, max(0, self._room() - len(running))):
+                running[attempt.remote(shared, task)] = task
+            if not running:
+                return
+            # A bounded wait: a signal is then seen within a second, whatever Ray does.
+            finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL)
+            for reference in finished:
+                yield self._outcome(reference, running.pop(reference))
 
     def _outcome(self, reference: Any, task: T) -> Done[T, Any] | Failed[T]:
         try:
@@ -165,13 +162,32 @@ def _import_ray() -> Any:
 
 
 def _start_here(ray: Any, workers: int, *, dashboard: bool) -> None:
-    ray.init(
-        address="local",
-        num_cpus=min(workers, len(os.sched_getaffinity(0))),
-        object_store_memory=_OBJECT_STORE,
-        include_dashboard=dashboard,
-        **_QUIET,
-    )
+    with _out_of_reach():
+        ray.init(
+            address="local",
+            num_cpus=min(workers, len(os.sched_getaffinity(0))),
+            object_store_memory=_OBJECT_STORE,
+            include_dashboard=dashboard,
+            **_QUIET,
+        )
+
+
+@contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """Start Ray's processes so that a signal to the whole group stops us, and we stop them.
+
+    Ray shields them from Ctrl-C but not from a scheduler's SIGTERM, which would take the cluster
+    from under us; a blocked signal stays blocked in children. Ray also moves us to a process group
+    of our own, where a terminal's Ctrl-C no longer finds us.
+    """
+    group = os.getpgrp()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if os.getpgrp() != group:
+            os.setpgid(0, group)
 
 
 def _join(ray: Any, address: str) -> None:

@@ -1,5 +1,6 @@
 """Where a file that a config or an annotation names really is, below the data's root."""
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from convert.errors import ImageBudgetError, SourceLayoutError, UnsafePathError
 from convert.record import Places
+
+_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG))
+"""What the system says of a name that no photo has, however strange the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class DataRoot:
 
     def find(self, places: Places) -> str | None:
         """The first place that exists, or None."""
-        return next((place for place in places if self._absolute(place).exists()), None)
+        return next((place for place in places if self.locate(place).exists()), None)
 
     def read_annotation(self, place: str) -> bytes:
         """The content of an annotation file.
@@ -30,7 +34,7 @@ class DataRoot:
             SourceLayoutError: if it cannot be read.
         """
         try:
-            return self._absolute(place).read_bytes()
+            return self.locate(place).read_bytes()
         except OSError as error:
             raise SourceLayoutError(
                 f"{place}: {error.strerror}; expected a readable file"
@@ -43,7 +47,7 @@ class DataRoot:
             SourceLayoutError: if the folder cannot be listed.
         """
         try:
-            with os.scandir(self._absolute(folder)) as entries:
+            with os.scandir(self.locate(folder)) as entries:
                 names = [entry.name for entry in entries]
         except OSError as error:
             raise SourceLayoutError(f"{folder}: {error.strerror}; expected a folder") from error
@@ -59,16 +63,22 @@ class DataRoot:
         """
         for place in places:
             try:
-                with self._absolute(place).open("rb") as stream:
+                with self.locate(place).open("rb") as stream:
                     size = os.fstat(stream.fileno()).st_size
                     if size > max_bytes:
                         raise ImageBudgetError(f"{place}: {size} bytes, the limit is {max_bytes}")
                     return place, stream.read()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
         return None
 
-    def _absolute(self, place: str) -> Path:
+    def locate(self, place: str) -> Path:
+        """The path of a place, for libraries that open files themselves.
+
+        Raises:
+            UnsafePathError: if it would leave the root.
+        """
         return self.path / safe_place(place)
 
 
@@ -79,10 +89,11 @@ def safe_place(place: str) -> PurePosixPath:
     of an annotation file are a stranger's.
 
     Raises:
-        UnsafePathError: for an absolute path, `..`, a backslash or a control character.
+        UnsafePathError: for an absolute path, `..`, a backslash, a control character or half of a
+            surrogate pair, which no file name can hold.
     """
     path = PurePosixPath(place)
-    odd = any(ord(character) < ord(" ") or character == "\\" for character in place)
+    odd = any(c < " " or c == "\\" or "\ud800" <= c <= "\udfff" for c in place)
     if odd or path.is_absolute() or ".." in path.parts or not path.parts:
         raise UnsafePathError(f"{place!r}: expected a path below the data's folder")
     return path

@@ -157,7 +157,8 @@ def store(
     if image.size != (stored.width, stored.height):
         image = image.resize((stored.width, stored.height), Image.Resampling.BILINEAR)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=policy.quality, subsampling=policy.subsampling)
+    # Pillow would carry a comment over from the photo.
+    image.save(out, "JPEG", quality=policy.quality, subsampling=policy.subsampling, comment=b"")
     return EncodedImage(out.getvalue(), "jpg", stored), reason
 
 
@@ -170,17 +171,28 @@ def decode_rgb(data: bytes, header: Header) -> Image.Image:
     Raises:
         ImageDecodeError: if the photo does not decode to its last pixel.
     """
-    if header.jpeg is not None and header.jpeg.colour in {"YCbCr", "gray"}:
+    if header.jpeg is not None and _decodes_fast(header.jpeg):
         return Image.fromarray(_decode_jpeg(strip_jpeg(data)))
     with _open(data, ("JPEG", *_OTHER_FORMATS)) as image:
         try:
-            image.load()
-            if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
-                wide = np.asarray(image).astype(np.int64)
-                return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-            return image.convert("RGB")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about transparency, which is dropped on purpose
+                return _to_rgb(image)
         except PIL_ERRORS as error:
             raise ImageDecodeError(f"{header.format} does not decode: {error}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
+        wide = np.asarray(image).astype(np.int64)
+        return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
+
+
+def _decodes_fast(header: JpegHeader) -> bool:
+    """TurboJPEG takes chroma of the usual samplings only; libjpeg, through Pillow, takes any."""
+    return header.colour == "gray" or (header.colour == "YCbCr" and header.sampling != "")
 
 
 def _decode_jpeg(data: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
@@ -205,6 +217,8 @@ def _open(data: bytes, formats: tuple[str, ...] = _OTHER_FORMATS) -> Image.Image
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself, and gives the size after the turn
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except PIL_ERRORS:

@@ -25,9 +25,11 @@ def store_labels(
         SizeMismatchError: if it is not of the photo's size.
         ImageBudgetError: if it has too many pixels.
     """
+    found = read_label_size(data, policy)
+    if found != size:
+        raise SizeMismatchError(f"label map is {found}, the photo {size}")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            _expect(image, size, policy)
             values = np.asarray(image)
     except PIL_ERRORS as error:
         raise LabelMapError(f"label map does not decode: {error}") from error
@@ -46,15 +48,20 @@ def store_labels(
     return LabelMap(out.getvalue(), table.name)
 
 
-def _expect(image: Image.Image, size: Size, policy: ImagePolicy) -> None:
-    if image.height * image.width > policy.max_pixels:
-        raise ImageBudgetError(
-            f"label map of {image.width}x{image.height}, the limit is {policy.max_pixels} pixels"
-        )
-    if image.mode not in {"L", "P"}:
-        raise LabelMapError(
-            f"label map is of mode {image.mode}; expected one byte a pixel (mode L or P)"
-        )
-    found = Size(image.height, image.width)
-    if found != size:
-        raise SizeMismatchError(f"label map is {found}, the photo {size}")
+def read_label_size(data: bytes, policy: ImagePolicy) -> Size:
+    """The size of a label map, without decoding it.
+
+    Raises:
+        LabelMapError: if it is no PNG, or not one byte a pixel.
+        ImageBudgetError: if it has too many pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            size, mode = Size(image.height, image.width), image.mode
+    except PIL_ERRORS as error:
+        raise LabelMapError(f"label map is no PNG; it begins with {data[:16]!r}") from error
+    if mode not in {"L", "P"}:
+        raise LabelMapError(f"label map is of mode {mode}; expected one byte a pixel (L or P)")
+    if size.height * size.width > policy.max_pixels:
+        raise ImageBudgetError(f"label map of {size}, the limit is {policy.max_pixels} pixels")
+    return size

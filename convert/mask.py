@@ -20,6 +20,8 @@ from shards.sample import Rle, Size
 _FEWEST_COORDINATES = 6
 _MAX_COORDINATES = 2_000_000
 _MAX_MAGNITUDE = 1e6
+_MAX_OUTLINE = 4e6
+"""Pixels along all rings of a mask: pycocotools takes about 100 bytes of memory for each."""
 
 
 def store_mask(parts: tuple[RawMask, ...], size: Size, stored: Size) -> Rle:
@@ -62,9 +64,11 @@ def _rle(part: RawMask, size: Size) -> Rle:
 
 def _canonical(runs: NDArray[np.int64], size: Size) -> NDArray[np.int64]:
     """The same mask without empty runs inside, which writers in the wild leave behind."""
-    total = int(runs.sum()) if runs.size and not (runs < 0).any() else -1
-    if total != size.height * size.width:
-        raise MaskError(f"run lengths do not cover the {size.height * size.width} pixels of {size}")
+    area = size.height * size.width
+    # Each for itself first: the sum could overflow and look right.
+    total = int(runs.sum()) if runs.size and ((runs >= 0) & (runs <= area)).all() else -1
+    if total != area:
+        raise MaskError(f"run lengths do not cover the {area} pixels of {size}")
     if (runs[1:] > 0).all():
         return runs
     ones = np.arange(runs.size) % 2 == 1
@@ -86,10 +90,17 @@ def _rasterise(polygons: Polygons, size: Size) -> Rle:
         # Written so that a NaN fails as well.
         if not all(-_MAX_MAGNITUDE < number < _MAX_MAGNITUDE for number in ring):
             raise MaskDecodeError("a ring leaves the image by a million pixels or is not a number")
+    if sum(map(_outline, rings)) > _MAX_OUTLINE:
+        raise MaskDecodeError(f"rings of more than {_MAX_OUTLINE:.0f} pixels of outline")
     if not rings:
         raise MaskDecodeError("a polygon without rings")
     encoded = coco_mask.merge(coco_mask.frPyObjects(rings, size.height, size.width))
     return Rle(size, encoded["counts"])
+
+
+def _outline(ring: list[float]) -> float:
+    points = np.array(ring).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 @lru_cache(maxsize=256)

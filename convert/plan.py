@@ -137,3 +137,17 @@ def expect_unique(source: str, items: Iterable[Item]) -> None:
             f"{source}: {len(twice)} photos come more than once, such as {', '.join(twice[:3])}; "
             f"expected each photo in one split and once"
         )
+
+
+def expect_splits(source: str, items: Iterable[Item], known: Sequence[str]) -> None:
+    """Raise if the files use a split that nobody would convert.
+
+    Raises:
+        SourceLayoutError: naming the splits.
+    """
+    unknown = sorted({item.split for item in items} - set(known))
+    if unknown:
+        raise SourceLayoutError(
+            f"{source}: its files use the splits {', '.join(unknown)}, the config lists "
+            f"{', '.join(known)}; add them to its `splits`"
+        )

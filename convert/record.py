@@ -37,6 +37,8 @@ class RawRegion:
     masks: tuple[RawMask, ...] = ()
     spans: tuple[Span, ...] = ()
     category: str = ""
+    attributes: tuple[str, ...] = ()
+    parent: int | None = None
     ids: Ids = field(default_factory=dict)
 
 

@@ -116,9 +116,9 @@ def run(  # noqa: PLR0913 - a command has the options it has
         )
         count = len(os.sched_getaffinity(0)) if workers is None else workers
         with (
-            _stoppable(),
             _alone(job.out),
             open_executor(count, address=address, dashboard=dashboard) as executor,
+            _stoppable(),  # after Ray, which takes the signal for itself and aborts
             TerminalDisplay(console) as display,
         ):
             _print_header(console, job, choice, executor)

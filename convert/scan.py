@@ -11,6 +11,7 @@ from convert.errors import RecordError, SourceLayoutError
 from convert.files import DataRoot
 from convert.plan import (
     ShardTask,
+    expect_splits,
     expect_unique,
     fingerprint,
     plan_digest,
@@ -72,8 +73,10 @@ class Planner:
     def __call__(self, name: str) -> SourcePlan:
         """Plan the source; its pending tasks are left in the work folder for `read_tasks`."""
         try:
-            items = list(self.config.sources[name].source.scan(self.root))
+            source = self.config.sources[name].source
+            items = list(source.scan(self.root))
             expect_unique(name, items)
+            expect_splits(name, items, source.splits)
         except SourceLayoutError as error:
             return SourcePlan(name, refused=str(error), kind=type(error).__name__, broken=True)
         except RecordError as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -84,6 +84,15 @@ class Source(Protocol):
         The function it gives raises `RecordError` for an item that cannot become a sample.
         """
         ...
+
+
+def needs_by_split(kinds: Mapping[str, Mapping[str, Places]]) -> tuple[Need, ...]:
+    """One need per kind of file and split."""
+    return tuple(
+        Need(what, places, split)
+        for what, by_split in kinds.items()
+        for split, places in by_split.items()
+    )
 
 
 def missing_needs(source: Source, root: DataRoot) -> tuple[Need, ...]:

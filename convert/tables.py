@@ -20,7 +20,7 @@ class _Class(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
-    ignored: dict[str, str]
+    ignored: dict[int, str]
     classes: list[_Class]
 
 
@@ -37,10 +37,9 @@ def read_table(path: Path) -> LabelTable:
         table = msgspec.json.decode(path.read_bytes(), type=_Table)
     except OSError as error:
         raise ConfigError(f"no table {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    ignored = [int(value) for value in table.ignored]
-    values = [row.value for row in table.classes] + ignored
+    values = [*(row.value for row in table.classes), *table.ignored]
     ids = [row.id for row in table.classes]
     if len(set(values)) != len(values) or not all(0 <= value <= _IGNORE for value in values):
         raise ConfigError(f"{path}: values must be different and from 0 to 255")

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from convert.errors import SizeMismatchError, SpanError
+from convert.errors import AnnotationError, SizeMismatchError, SpanError
 from convert.geometry import clip_box, fit_longest_side, scale_box
 from convert.image import Header, ImagePolicy, read_header, store
-from convert.labels import store_labels
+from convert.labels import read_label_size, store_labels
 from convert.mask import store_mask
 from convert.record import RawRegion, Record
 from shards.sample import Box, LabelMap, Region, Sample, Size
@@ -39,7 +39,10 @@ def transform(
         RecordError: of the kind that says what is wrong with the data.
     """
     header = read_header(photo, policy)
-    frame, turned = _choose_frame(header, record, policy)
+    annotated = record.size
+    if annotated is None and labels is not None:
+        annotated = read_label_size(labels, policy)
+    frame, turned = _choose_frame(header, annotated, policy)
     image, done = store(photo, header, frame.stored, policy, turn=frame.turn)
     _check_spans(record)
     regions, region_notes = _store_regions(record.regions, frame)
@@ -58,7 +61,7 @@ def transform(
 
 
 def _choose_frame(
-    header: Header, record: Record, policy: ImagePolicy
+    header: Header, annotated: Size | None, policy: ImagePolicy
 ) -> tuple[Frame, tuple[str, ...]]:
     """Whether the annotations were made on the photo as its EXIF tag turns it, or as it lies.
 
@@ -67,11 +70,11 @@ def _choose_frame(
     """
     turn = header.orientation != 1
     notes: tuple[str, ...] = ()
-    if record.size is not None and record.size != header.upright:
-        if record.size != header.size:
-            raise SizeMismatchError(f"photo is {header.upright}, its annotation says {record.size}")
+    if annotated is not None and annotated != header.upright:
+        if annotated != header.size:
+            raise SizeMismatchError(f"photo is {header.upright}, its annotation is of {annotated}")
         turn, notes = False, ("EXIF turn ignored: annotated unturned",)
-    elif turn and (record.size is None or header.size == header.upright):
+    elif turn and (annotated is None or header.size == header.upright):
         notes = ("EXIF turn applied: annotation cannot tell",)
     size = header.upright if turn else header.size
     return Frame(size, fit_longest_side(size, policy.longest_side), turn), notes
@@ -108,11 +111,15 @@ def _store_region(raw: RawRegion, frame: Frame, notes: list[str]) -> Region:
         mask=store_mask(raw.masks, frame.size, frame.stored) if raw.masks else None,
         spans=raw.spans,
         category=raw.category,
+        attributes=raw.attributes,
+        parent=raw.parent,
         ids=raw.ids,
     )
 
 
 def _store_box(raw: Box, frame: Frame) -> tuple[Box, bool]:
+    if not (raw.x0 <= raw.x1 and raw.y0 <= raw.y1):  # written so that a NaN fails as well
+        raise AnnotationError(f"{raw} ends before it begins")
     clipped = clip_box(raw, frame.size)
     # Scaling may overstep the border by a rounding error; clipping again is exact.
     return clip_box(scale_box(clipped, frame.size, frame.stored), frame.stored), clipped == raw

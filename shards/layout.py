@@ -10,14 +10,14 @@ import msgspec
 from shards.errors import SampleError
 from shards.sample import EncodedImage, Ids, LabelMap, Region, Sample, Size, Turn
 
-ANNOTATIONS = "msgpack"
+ANNOTATIONS = "mp"
 LABELS = "labels.png"
 IMAGES = ("jpg", "png", "webp")
 """Extensions an image may have. This project writes `jpg`; readers take the others too."""
 
 
 class Annotations(msgspec.Struct, frozen=True):
-    """The `.msgpack` member: a map with exactly these fields, each always present."""
+    """The `.mp` member: a map with exactly these fields, each always present."""
 
     size: Size
     original_size: Size
@@ -34,7 +34,13 @@ _decoder = msgspec.msgpack.Decoder(Annotations)
 
 
 def to_members(sample: Sample) -> list[tuple[str, bytes]]:
-    """(extension, content) in stored order: the image first, so that a stream can decode early."""
+    """(extension, content) in stored order: the image first, so that a stream can decode early.
+
+    Raises:
+        SampleError: if the image is of a kind that `from_members` does not take.
+    """
+    if sample.image.extension not in IMAGES:
+        raise SampleError(f"{sample.key}: image is .{sample.image.extension}, not one of {IMAGES}")
     annotations = Annotations(
         size=sample.image.size,
         original_size=sample.original_size,
@@ -84,12 +90,12 @@ def from_members(key: str, members: Mapping[str, bytes]) -> Sample:
 
 
 def decode_annotations(key: str, content: bytes) -> Annotations:
-    """Parse a `.msgpack` member.
+    """Parse a `.mp` member.
 
     Raises:
         SampleError: naming the key and the field that is not of the format.
     """
     try:
         return _decoder.decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SampleError(f"{key}: .{ANNOTATIONS} is not of the format: {error}") from error

@@ -11,6 +11,8 @@ from shards.errors import CorruptShardError
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 CLASSES = "classes.json"
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not of the format."""
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -115,7 +117,7 @@ def read_info(path: Path) -> ShardInfo | None:
     """The commit record of a shard, or None if it has none, or one of another format version."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ShardInfo)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *_DAMAGED):
         return None
 
 
@@ -123,18 +125,24 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a split's folder.
 
     Raises:
-        CorruptShardError: if there is none, or it is not one.
+        CorruptShardError: if there is none, or it is not one, or of a version not known here.
     """
     path = folder / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError as error:
         raise CorruptShardError(
             f"{path}: no such file; expected a folder like OUT/refcoco/train that "
             f"`python -m convert.run` finished"
         ) from error
-    except msgspec.DecodeError as error:
+    except _DAMAGED as error:
         raise CorruptShardError(f"{path}: not a manifest: {error}") from error
+    if manifest.format_version != FORMAT_VERSION:
+        raise CorruptShardError(
+            f"{path}: of format version {manifest.format_version}, this program reads "
+            f"{FORMAT_VERSION}; update glamm-shards"
+        )
+    return manifest
 
 
 def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
@@ -148,5 +156,5 @@ def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
         return msgspec.json.decode(path.read_bytes(), type=tuple[ClassInfo, ...])
     except FileNotFoundError:
         return ()
-    except msgspec.DecodeError as error:
+    except _DAMAGED as error:
         raise CorruptShardError(f"{path}: not a table of classes: {error}") from error

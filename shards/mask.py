@@ -20,6 +20,8 @@ _GROUP_BITS = 5
 _FIRST_DELTA = 3
 _MAX_GROUPS = 7
 """35 bits: more than any picture has pixels, and safe in int64."""
+_AT_ONCE = 1 << 16
+"""Numbers: compressing takes some hundred bytes of memory for each."""
 
 
 def parse_counts(rle: Rle) -> NDArray[np.int64]:
@@ -31,6 +33,8 @@ def parse_counts(rle: Rle) -> NDArray[np.int64]:
     area = rle.size.height * rle.size.width
     if rle.size.height <= 0 or rle.size.width <= 0:
         raise MaskError(f"a mask of {rle.size} has no pixels")
+    if area >> (_GROUP_BITS * _MAX_GROUPS):
+        raise MaskError(f"a mask of {rle.size} has more pixels than any picture")
     raw = np.frombuffer(rle.counts, np.uint8).astype(np.int64) - _ZERO
     if raw.size == 0 or ((raw < 0) | (raw > _LARGEST)).any():
         raise MaskError("run-length counts are empty or hold bytes outside '0' to 'o'")
@@ -48,6 +52,10 @@ def parse_counts(rle: Rle) -> NDArray[np.int64]:
     values[2::2] = np.cumsum(values[2::2])
     if (values < 0).any():
         raise MaskError("run-length counts hold a negative run")
+    if int(values.max()) > area:  # before they are added up: the sum could overflow and look right
+        raise MaskError(
+            f"run-length counts hold a run of more pixels than a mask of {rle.size} has"
+        )
     total = int(values.sum())
     if total != area:
         raise MaskError(f"run-length counts cover {total} pixels, a mask of {rle.size} has {area}")
@@ -63,6 +71,11 @@ def write_counts(size: Size, runs: NDArray[np.int64]) -> Rle:
     """
     values = runs.astype(np.int64)
     values[_FIRST_DELTA:] -= runs[_FIRST_DELTA - 2 : -2]
+    parts = range(0, values.size, _AT_ONCE)
+    return Rle(size, b"".join(_compress(values[start : start + _AT_ONCE]) for start in parts))
+
+
+def _compress(values: NDArray[np.int64]) -> bytes:
     groups = values[:, None] >> (_GROUP_BITS * np.arange(_MAX_GROUPS))  # [runs, groups]
     rest = groups >> _GROUP_BITS
     sign = np.where(groups & _SIGN, -1, 0)
@@ -70,7 +83,7 @@ def write_counts(size: Size, runs: NDArray[np.int64]) -> Rle:
     keep = np.arange(_MAX_GROUPS) <= last[:, None]
     more = np.where(np.arange(_MAX_GROUPS) < last[:, None], _MORE, 0)
     characters = ((groups & 0x1F) | more) + _ZERO
-    return Rle(size, characters[keep].astype(np.uint8).tobytes())
+    return bytes(characters[keep].astype(np.uint8))
 
 
 def decode_mask(rle: Rle) -> NDArray[np.bool_]:

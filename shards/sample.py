@@ -60,13 +60,20 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Region(msgspec.Struct, frozen=True):
-    """One thing in the image and every way the source refers to it."""
+    """One thing in the image and every way the source refers to it.
+
+    Attributes:
+        attributes: what the source says it is like, in words.
+        parent: number of the region that this is a part of.
+    """
 
     phrases: tuple[str, ...] = ()
     box: Box | None = None
     mask: Rle | None = None
     spans: tuple[Span, ...] = ()
     category: str = ""
+    attributes: tuple[str, ...] = ()
+    parent: int | None = None
     ids: Ids = {}
 
 
@@ -129,6 +136,8 @@ def check(sample: Sample) -> Sample:
             raise SampleError(f"{where}: mask is {region.mask.size}, image {sample.image.size}")
         if region.box is not None and not _inside(region.box, sample.image.size):
             raise SampleError(f"{where}: {region.box} leaves the image of {sample.image.size}")
+        if region.parent is not None and not 0 <= region.parent < len(sample.regions):
+            raise SampleError(f"{where}: its parent {region.parent} is not a region")
         for span in region.spans:
             _check_span(span, sample.captions, where)
     return sample

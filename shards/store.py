@@ -63,7 +63,7 @@ def sweep(out: Path) -> int:
 
     One that is still alive loses its file, fails, and does no other harm.
     """
-    leftovers = list(out.glob(f"*/*/.*{SUFFIX}"))
+    leftovers = [path for path in out.glob(f"*/*/.*{SUFFIX}") if path.is_file()]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

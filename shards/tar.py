@@ -59,14 +59,15 @@ def read_members(path: Path) -> Iterator[tuple[Member, bytes]]:
             if stream.read() != END:
                 # tarfile itself takes a file cut at a member's border for a whole one.
                 raise CorruptShardError(f"{path}: does not end with two empty blocks at {end}")
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, ValueError, OverflowError) as error:
         raise CorruptShardError(f"{path}: {error}") from error
 
 
 def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(header)
-    if file is None:
-        raise tarfile.ReadError(f"{header.name} is not a regular file")
+    plain = header.type in {tarfile.REGTYPE, tarfile.AREGTYPE}
+    file = tar.extractfile(header) if plain else None
+    if file is None or header.offset_data - header.offset != BLOCK:
+        raise tarfile.ReadError(f"{header.name} is not a regular file with a plain header")
     content = file.read()
     if len(content) != header.size:
         raise tarfile.ReadError(f"ends inside {header.name}")

@@ -50,8 +50,10 @@ class ShardWriter:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._stream.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._stream.close()  # which writes what is buffered, and fails on a full disk
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def add(self, sample: Sample) -> None:
         """Append one sample.

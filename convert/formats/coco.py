@@ -1,11 +1,13 @@
 """COCO's annotation files (cocodataset.org/#format-data): images, captions, instances, masks."""
 
 import re
+import reprlib
 from typing import Any
 
 import msgspec
 
 from convert.errors import MaskDecodeError
+from convert.files import join_places
 from convert.record import Places, Polygons, RawMask, Runs
 from shards.sample import Rle, Size
 
@@ -44,7 +46,7 @@ class CocoCaption(msgspec.Struct, frozen=True):
 class CocoInstance(msgspec.Struct, frozen=True):
     """A row of `annotations` in an instances file; its mask stays JSON until it is needed."""
 
-    id: int
+    id: int | str
     image_id: int
     category_id: int
     bbox: tuple[float, float, float, float]
@@ -67,6 +69,10 @@ class InstancesFile(msgspec.Struct, frozen=True):
 
 
 _FEWEST_COORDINATES = 6
+_NO_MASK = (
+    msgspec.DecodeError, TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What taking JSON for a mask raises where it is something else."""
 
 
 def parse_segmentation(raw: bytes) -> tuple[tuple[RawMask, ...], tuple[str, ...]]:
@@ -87,7 +93,7 @@ def parse_segmentation(raw: bytes) -> tuple[tuple[RawMask, ...], tuple[str, ...]
         if isinstance(value[0], dict):
             return tuple(parse_rle(part) for part in value), ()
         rings = tuple(tuple(map(float, ring)) for ring in value)
-    except (msgspec.DecodeError, TypeError, ValueError, KeyError, IndexError) as error:
+    except _NO_MASK as error:
         raise MaskDecodeError(f"segmentation of no known form: {raw[:60]!r}") from error
     kept = tuple(r for r in rings if len(r) % 2 or len(r) >= _FEWEST_COORDINATES)
     notes = ("ring without area left out",) * (len(rings) - len(kept))
@@ -106,8 +112,8 @@ def parse_rle(value: dict[str, Any]) -> RawMask:
         if isinstance(counts, str):
             return Rle(size, counts.encode("ascii"))
         return Runs(size, tuple(map(int, counts)))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise MaskDecodeError(f"run-length mask of no known form: {str(value)[:60]}") from error
+    except _NO_MASK as error:
+        raise MaskDecodeError(f"run-length mask of no known form: {reprlib.repr(value)}") from error
 
 
 _COCO_2014 = re.compile(r"COCO_(?:train|val)2014_(\d{12}\.\w+)")
@@ -118,11 +124,18 @@ def photo_places(folders: Places, file_name: str) -> Places:
     """Where a COCO photo may be.
 
     The 2014 and 2017 editions hold the same photos under two names, `COCO_train2014_X.jpg` and
-    `X.jpg`; every photo of train2014 is in train2017.
+    `X.jpg`; every photo of train2014 is in train2017. Some annotations write the folder before
+    the name, as in `val2017/X.jpg`: then it is in that folder and no other.
 
     >>> photo_places(("a/train2014", "b/train2017"), "COCO_train2014_000000000009.jpg")
     ('a/train2014/COCO_train2014_000000000009.jpg', 'b/train2017/000000000009.jpg')
+    >>> photo_places(("b/train2017", "b/val2017"), "val2017/000000000139.jpg")
+    ('b/val2017/000000000139.jpg',)
     """
+    prefix, _, base = file_name.rpartition("/")
+    if prefix in _FOLDERS_2017:
+        same = tuple(folder for folder in folders if folder.endswith(f"/{prefix}"))
+        return join_places(same, base) or join_places(folders, file_name)
     bare = _COCO_2014.fullmatch(file_name)
     return tuple(
         f"{folder}/{bare[1] if bare and folder.endswith(_FOLDERS_2017) else file_name}"

@@ -1,12 +1,13 @@
 """GranD-f's grounded captions (MBZUAI/GranD-f): training rows, and ground truth of val and test."""
 
 import json
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from convert.errors import AnnotationError, SpanError
+from convert.errors import AnnotationError, MaskDecodeError, SpanError
 from convert.formats.coco import parse_rle
 from convert.record import RawMask
 
@@ -86,8 +87,11 @@ def parse_groundings(raw: bytes) -> tuple[Grounding, ...]:
         SpanError: if a span is not a pair of numbers.
         MaskDecodeError: if a mask is not a run-length mask.
     """
-    # msgspec would keep only the last of two equal keys.
-    pairs = json.loads(raw, object_pairs_hook=_Pairs)
+    try:
+        # msgspec would keep only the last of two equal keys.
+        pairs = json.loads(raw, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f"groundings of no known form: {raw[:60]!r}") from error
     if not isinstance(pairs, _Pairs):
         raise AnnotationError(f"groundings of no known form: {raw[:60]!r}")
     return tuple(_grounding(phrase, value) for phrase, value in pairs)
@@ -98,12 +102,16 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _grounding(phrase: str, value: Any) -> Grounding:
+    if any("\ud800" <= character <= "\udfff" for character in phrase):
+        raise AnnotationError(f"{phrase!r} holds half a surrogate pair, which is no character")
     if value is None:
         return Grounding(phrase, None, ())
     if not isinstance(value, _Pairs):
         raise AnnotationError(f"grounding of {phrase!r} of no known form")
     fields = dict(value)
     masks = fields.get("rle_masks") or []
+    if type(masks) is not list or not all(isinstance(mask, _Pairs) for mask in masks):
+        raise MaskDecodeError(f"masks of {phrase!r} of no known form: {reprlib.repr(masks)}")
     return Grounding(
         phrase=phrase,
         span=_span(phrase, fields.get("token_positives")),
@@ -118,4 +126,6 @@ def _span(phrase: str, value: Any) -> tuple[int, int] | None:
         case [int() as start, int() as stop]:
             return start, stop
         case _:
-            raise SpanError(f"{phrase!r}: expected a pair of characters, found {str(value)[:60]}")
+            raise SpanError(
+                f"{phrase!r}: expected a pair of characters, found {reprlib.repr(value)}"
+            )

@@ -20,10 +20,10 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 class Ref(msgspec.Struct, frozen=True):
-    """One object and the expressions for it."""
+    """One object and the expressions for it; RefCLEF's annotations have names for ids."""
 
     ref_id: int
-    ann_id: int
+    ann_id: int | str
     image_id: int
     split: str
     sentences: tuple[Sentence, ...]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -11,7 +12,7 @@ from convert.files import DataRoot
 from convert.formats.coco import CaptionsFile, CocoCaption, CocoImage, photo_places
 from convert.formats.typed_json import read_json
 from convert.record import Places, Record
-from convert.source import Item, Need, ready_splits
+from convert.source import Item, Need, needs_by_split, ready_splits
 
 
 class _Data(msgspec.Struct, frozen=True, array_like=True):
@@ -34,22 +35,16 @@ class CocoCaptions:
 
     annotations: Mapping[str, Places]
     photos: Mapping[str, Places]
+    table: ClassVar[None] = None
 
     @property
     def splits(self) -> tuple[str, ...]:
         """As configured."""
         return tuple(self.annotations)
 
-    @property
-    def table(self) -> None:
-        """No label maps."""
-        return
-
     def needs(self) -> tuple[Need, ...]:
         """A file and a folder for each split; the photos of val are often not downloaded."""
-        files = (Need("captions", places, split) for split, places in self.annotations.items())
-        photos = (Need("photos", places, split) for split, places in self.photos.items())
-        return (*files, *photos)
+        return needs_by_split({"captions": self.annotations, "photos": self.photos})
 
     def scan(self, root: DataRoot) -> Iterator[Item]:
         """One item per photo, with all its captions."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 import msgspec
 
-from convert.files import DataRoot, join_places
-from convert.formats.coco import parse_segmentation
+from convert.files import DataRoot
+from convert.formats.coco import parse_segmentation, photo_places
 from convert.formats.grounded_captions import (
     CaptionRow,
     Grounding,
@@ -22,7 +23,7 @@ from convert.formats.grounded_captions import (
 from convert.formats.typed_json import read_json
 from convert.geometry import box_from_xywh
 from convert.record import Places, RawRegion, Record, Runs
-from convert.source import Item, Need, make_id, ready_splits
+from convert.source import Item, Need, make_id, needs_by_split, ready_splits
 from shards.sample import Rle, Size, Span
 
 
@@ -58,35 +59,32 @@ class GrandF:
 
     Attributes:
         rows: split -> places of a file of training rows.
+        photos: split -> folders its photos may be in.
         truth_captions: split -> places of a `*_gcg_coco_caption_gt.json`.
         truth_masks: split -> places of a `*_gcg_coco_mask_gt.json`.
-        photos: split -> folders its photos may be in.
     """
 
     rows: Mapping[str, Places]
-    truth_captions: Mapping[str, Places]
-    truth_masks: Mapping[str, Places]
     photos: Mapping[str, Places]
+    truth_captions: Mapping[str, Places] = field(default_factory=dict)
+    truth_masks: Mapping[str, Places] = field(default_factory=dict)
+    table: ClassVar[None] = None
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Those with rows, then those with ground truth."""
         return (*self.rows, *self.truth_captions)
 
-    @property
-    def table(self) -> None:
-        """No label maps."""
-        return
-
     def needs(self) -> tuple[Need, ...]:
         """Annotations and photos of each split."""
-        kinds = (
-            ("rows", self.rows),
-            ("captions", self.truth_captions),
-            ("masks", self.truth_masks),
-            ("photos", self.photos),
+        return needs_by_split(
+            {
+                "rows": self.rows,
+                "captions": self.truth_captions,
+                "masks": self.truth_masks,
+                "photos": self.photos,
+            }
         )
-        return tuple(Need(w, places, split) for w, kind in kinds for split, places in kind.items())
 
     def scan(self, root: DataRoot) -> Iterator[Item]:
         """One item per photo, with all captions about it."""
@@ -129,7 +127,7 @@ class GrandF:
 
     def _record(self, item: Item) -> Record:
         data = _decoder.decode(item.data)
-        photo = join_places(self.photos[item.split], data.file)
+        photo = photo_places(self.photos[item.split], data.file)
         return _record_of_rows(data, photo) if data.rows else _record_of_truth(data, photo)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from convert.files import DataRoot, join_places
 from convert.record import LabelTable, Places, RawLabelMap, Record
-from convert.source import Item, Need, make_id, ready_splits
+from convert.source import Item, Need, make_id, needs_by_split, ready_splits
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,7 @@ class LabelFolders:
 
     def needs(self) -> tuple[Need, ...]:
         """A folder of photos and one of label maps for each split."""
-        photos = (Need("photos", places, split) for split, places in self.photos.items())
-        labels = (Need("label maps", places, split) for split, places in self.labels.items())
-        return (*photos, *labels)
+        return needs_by_split({"photos": self.photos, "label maps": self.labels})
 
     def scan(self, root: DataRoot) -> Iterator[Item]:
         """One item per name; a photo without a label map, or the reverse, is an item as well."""

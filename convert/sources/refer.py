@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -19,7 +20,7 @@ from convert.source import Item, Need
 class _Thing(msgspec.Struct, frozen=True, array_like=True):
     """An annotation and all expressions for it; no box where its row is missing."""
 
-    ann_id: int
+    ann_id: int | str
     ref_ids: tuple[int, ...]
     sent_ids: tuple[int, ...]
     sentences: tuple[str, ...]
@@ -52,11 +53,7 @@ class Refer:
     refs: str
     photos: Places
     splits: tuple[str, ...]
-
-    @property
-    def table(self) -> None:
-        """No label maps."""
-        return
+    table: ClassVar[None] = None
 
     def needs(self) -> tuple[Need, ...]:
         """Refs, instances and photos: without one of them there is nothing."""
@@ -107,13 +104,13 @@ class Refer:
 
 def _things(photo: ReferPhoto) -> tuple[_Thing, ...]:
     """The refs, grouped by the annotation they name."""
-    groups: dict[int, list[int]] = {}
+    groups: dict[int | str, list[int]] = {}
     for number, ref in enumerate(photo.refs):
         groups.setdefault(ref.ann_id, []).append(number)
     return tuple(_thing(photo, ann_id, numbers) for ann_id, numbers in groups.items())
 
 
-def _thing(photo: ReferPhoto, ann_id: int, numbers: list[int]) -> _Thing:
+def _thing(photo: ReferPhoto, ann_id: int | str, numbers: list[int]) -> _Thing:
     refs = [photo.refs[number] for number in numbers]
     row = photo.instances[numbers[0]]
     return _Thing(

@@ -1,0 +1,60 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Both begin by making .venv, which takes a minute once and nothing afterwards.
+IMAGES ?= 24
+WORKERS ?= 2
+SEED ?= 0
+# Where demo-data and demo-shards go; empty: here.
+DEMO ?=
+export VENV ?= .venv
+
+python := $(VENV)/bin/python
+data := $(if $(DEMO),$(DEMO)/)demo-data
+shards := $(if $(DEMO),$(DEMO)/)demo-shards
+# Its name holds what was drawn: other parameters are another drawing.
+drawn := $(data)/.drawn-images-$(IMAGES)-seed-$(SEED)
+
+help:
+	@echo 'make demo    draw a miniature of every source, convert it, look at it, read it back'
+	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data) and $(shards))'
+	@echo 'make test    every test, Ray and the other libraries included'
+	@echo 'make fast    the tests that take seconds'
+	@echo 'make check   ruff, mypy, import-linter'
+	@echo 'make setup   only what the others begin with: $(VENV), with everything in it'
+	@echo 'make clean   remove $(VENV), the demo and the caches'
+
+setup:
+	@bash .ci/setup convert dev consumers
+
+$(drawn): $(wildcard convert/demo/*.py) | setup
+	@if [ -d $(data) ] && ! ls $(data)/.drawn* >/dev/null 2>&1; then \
+		echo '$(data) is there and is not a drawing of this demo: remove it, or use DEMO=folder'; exit 1; fi
+	rm -rf $(data) $(shards)
+	mkdir -p $(data)
+	touch $(data)/.drawn-begun
+	$(python) -m convert.demo --root $(data) --images $(IMAGES) --seed $(SEED)
+	touch $@
+
+demo: setup $(drawn)
+	$(python) -m convert.run --all --root $(data) --out $(shards) --workers $(WORKERS)
+	@set -e; for split in $(shards)/*/train; do \
+		source=$$(basename $$(dirname $$split)); \
+		$(python) -m shards.view $$split --n 12 --out $(shards)/$$source.png; done
+	@$(python) .ci/read_back.py $(shards)
+
+test: setup
+	$(python) -m pytest -m "not gpu"
+
+fast: setup
+	$(python) -m pytest -m "not ray and not consumers and not chaos and not slow and not gpu"
+
+check: setup
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) $(data) $(shards) build dist .coverage .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help setup demo test fast check clean

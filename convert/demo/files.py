@@ -1,0 +1,15 @@
+"""Writing upstream's annotation files."""
+
+import json
+from pathlib import Path
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, with its folder."""
+    write_bytes(path, json.dumps(value).encode("ascii"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

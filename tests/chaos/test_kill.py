@@ -1,0 +1,116 @@
+"""Kill the program where it stands, start it again: nothing shows in the end."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import REPOSITORY, hash_tree
+
+pytestmark = pytest.mark.chaos
+
+
+def start(miniature, out, config, workers):
+    """Begin a run in a process group of its own; what it says goes to a file beside `out`."""
+    arguments = ["--root", miniature.root, "--out", out, "--config", config]
+    with said_file(out).open("w") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "convert.run", "--all", "--workers", str(workers)]
+            + [str(argument) for argument in arguments],
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
+def said_file(out):
+    return out.with_name(f"{out.name}.log")
+
+
+def finish(miniature, out, config, workers):
+    process = start(miniature, out, config, workers)
+    assert process.wait(timeout=240) == 0, said_file(out).read_text()
+
+
+def work_begins(out, process):
+    """Wait for the first file of a shard, so that kills land in the work and not in imports."""
+    while process.poll() is None and not any(out.glob("*/*/.*.tmp")):
+        time.sleep(0.002)
+
+
+def assert_no_half_shard(out):
+    """What a reader may see at any time: a commit record only beside its whole tar."""
+    for record in out.glob("*/*/*-[0-9]*.json"):
+        assert record.with_suffix(".tar").is_file()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_in_process(miniature, converted, small_shards, tmp_path, seed):
+    chance = random.Random(seed)
+    for _ in range(3):
+        process = start(miniature, tmp_path, small_shards, 0)
+        work_begins(tmp_path, process)
+        time.sleep(chance.uniform(0, 0.25))
+        process.kill()
+        process.wait()
+        assert_no_half_shard(tmp_path)
+    finish(miniature, tmp_path, small_shards, 0)
+    assert hash_tree(tmp_path) == hash_tree(converted)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("seed", range(3))
+def test_driver_killed_on_ray(draw_miniature, small_shards, tmp_path, seed):
+    drawn = draw_miniature(40)
+    out, undisturbed = tmp_path / "out", tmp_path / "undisturbed"
+    finish(drawn, undisturbed, small_shards, 0)
+    out.mkdir()
+    process = start(drawn, out, small_shards, 2)
+    work_begins(out, process)
+    time.sleep(random.Random(seed).uniform(0, 0.6))
+    process.kill()
+    process.wait()
+    assert_no_half_shard(out)
+    finish(drawn, out, small_shards, 2)
+    assert hash_tree(out) == hash_tree(undisturbed)
+
+
+@pytest.mark.ray
+def test_workers_killed_on_ray(draw_miniature, small_shards, tmp_path):
+    """A lost worker's shard is made again within the same run."""
+    drawn = draw_miniature(40)
+    out, undisturbed = tmp_path / "out", tmp_path / "undisturbed"
+    finish(drawn, undisturbed, small_shards, 0)
+    out.mkdir()
+    process = start(drawn, out, small_shards, 2)
+    killed = 0
+    while process.poll() is None and killed < 2:
+        for temporary in out.glob("*/*/.*.tmp"):
+            # `.<file>.<host>-<pid>.tmp`
+            pid = int(temporary.name.rpartition("-")[2].removesuffix(".tmp"))
+            if killed < 2:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        time.sleep(0.005)
+    assert process.wait(timeout=240) == 0
+    assert killed == 2
+    assert hash_tree(out) == hash_tree(undisturbed)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_asked_to_stop(draw_miniature, small_shards, tmp_path, number, workers):
+    drawn = draw_miniature(40)
+    process = start(drawn, tmp_path, small_shards, workers)
+    work_begins(tmp_path, process)
+    os.killpg(process.pid, number)
+    assert process.wait(timeout=20) == 130, said_file(tmp_path).read_text()
+    assert not list(tmp_path.glob("*/*/.*.tmp"))
+    finish(drawn, tmp_path, small_shards, workers)
+    assert len(list(tmp_path.rglob("manifest.json"))) == 11

@@ -1,0 +1,99 @@
+"""The laws of `convert.source.Source`, held against every source of the shipped config."""
+
+import pickle
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convert.config import default_config, load_config
+from convert.demo import DRAWINGS
+from convert.errors import RecordError
+from convert.files import DataRoot
+from convert.source import missing_needs
+from convert.sources.registry import SOURCES
+
+CONFIG = load_config(default_config(), SOURCES)
+REUSE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
+
+
+@pytest.fixture(params=sorted(CONFIG.sources))
+def named(request, defective):
+    """(name, source, root); with the defects that real data has."""
+    assert request.param in DRAWINGS, "every source of the config has a drawing in convert/demo"
+    return request.param, CONFIG.sources[request.param].source, DataRoot(defective.root)
+
+
+def outcome(record_of, item):
+    try:
+        return record_of(item)
+    except RecordError as error:
+        return type(error), str(error)
+
+
+def test_every_drawing_is_configured():
+    assert set(DRAWINGS) == set(CONFIG.sources)
+
+
+def test_every_kind_is_used():
+    assert {type(entry.source) for entry in CONFIG.sources.values()} == set(SOURCES.values())
+
+
+def test_needs_are_met_by_the_miniature(named):
+    _, source, root = named
+    assert source.needs()
+    assert missing_needs(source, root) == ()
+    assert {need.split for need in source.needs()} - {None} <= set(source.splits)
+
+
+def test_scan_is_stable(named):
+    _, source, root = named
+    assert list(source.scan(root)) == list(source.scan(root)) != []
+
+
+def test_source_travels_to_workers(named):
+    _, source, root = named
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy == source
+    assert list(copy.scan(root)) == list(source.scan(root))
+
+
+def test_ids_are_unique_and_fit_a_key(named):
+    name, source, root = named
+    items = list(source.scan(root))
+    assert len({item.id for item in items}) == len(items)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,60}", item.id) for item in items)
+    assert re.fullmatch(r"[a-z0-9_]+", name)
+    assert {item.split for item in items} <= set(source.splits)
+
+
+def test_items_are_small_and_hold_no_photo(named):
+    _, source, root = named
+    assert max(len(item.data) for item in source.scan(root)) < 200_000
+
+
+@REUSE
+@given(data=st.data())
+def test_a_record_depends_on_its_item_alone(named, data):
+    _, source, root = named
+    items = list(source.scan(root))
+    with source.open(root) as record_of:
+        expected = [outcome(record_of, item) for item in items]
+    order = data.draw(st.permutations(range(len(items))))
+    with source.open(root) as record_of:
+        for position in order:
+            assert outcome(record_of, items[position]) == expected[position]
+
+
+def test_a_record_names_only_places_below_the_root(named):
+    _, source, root = named
+    with source.open(root) as record_of:
+        for item in source.scan(root):
+            record = outcome(record_of, item)
+            if isinstance(record, tuple):
+                continue
+            assert record.photo
+            assert not any(place.startswith(("/", "..")) for place in record.photo)

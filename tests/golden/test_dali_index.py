@@ -1,0 +1,24 @@
+"""DALI's index, character for character."""
+
+from shards.index.dali import shard_files
+from shards.tar import Member
+
+MEMBERS = [
+    Member("sa_10039.jpg", 512, 390595),
+    Member("sa_10039.json", 391680, 56),
+    Member("sa_10039.seg.png", 392704, 1002),
+    Member("sa_10039.txt", 394240, 10),
+    Member("sa_1309.jpg", 395264, 0),
+]
+# As `wds2idx` of nvidia-dali 2.4 writes it.
+TEXT = b"""\
+v1.2 2
+jpg 512 390595 sa_10039.jpg json 391680 56 sa_10039.json seg.png 392704 1002 sa_10039.seg.png \
+txt 394240 10 sa_10039.txt
+jpg 395264 0 sa_1309.jpg
+"""
+
+
+def test_the_index_of_a_shard() -> None:
+    assert shard_files("sa-train-000000", MEMBERS) == {"sa-train-000000.idx": TEXT}
+    assert shard_files("sa-train-000001", []) == {}
