@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import yaml
 
 from convert.errors import ConfigError
 from convert.image import ImagePolicy
@@ -20,12 +19,14 @@ from convert.plan import Order, PlanPolicy
 from convert.record import LabelTable
 from convert.source import Source
 from convert.tables import read_table
+from convert.yaml_file import read_yaml
 from shards.index import IndexFormat
 from shards.index.registry import INDEX_FORMATS
 
 T = TypeVar("T")
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+_SPLIT = re.compile(r"[A-Za-z0-9_]{1,16}")
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]{0,38}")
 """With the longest id, 48 characters, and a hyphen between them it is a key."""
 
@@ -95,12 +96,7 @@ def load_config(path: Path, kinds: Mapping[str, type[Source]]) -> Config:
     Raises:
         ConfigError: with every mistake in the file, each by its key and what was expected.
     """
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; expected a config file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict) or not isinstance(values.get("sources"), dict):
         raise ConfigError(f"{path}: expected keys and values, `sources` among them")
     build = _Builder(path.parent / "classes")
@@ -162,6 +158,9 @@ class _Builder:
         source = self._build(kinds[entry["kind"]], rest, also=names)
         if source is None or handling is None:
             return None
+        odd = [split for split in source.splits if not _SPLIT.fullmatch(split)]
+        if odd:
+            self.wrong(f"splits {odd} name folders, so they must match {_SPLIT.pattern!r}")
         return Entry(source, handling)
 
     def _build(

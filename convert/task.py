@@ -68,12 +68,12 @@ class ShardMaker:
                     notes.update(result.notes)
                     bytes_in += result.bytes_in
             lost = Counter(rejection.error for rejection in rejections)
-            rows = msgspec.json.Encoder().encode_lines(rejections) if rejections else None
+            rows = msgspec.json.Encoder().encode_lines(rejections)
             return shard.commit(
                 task=task.digest,
                 tally=Tally(task.count, dict(sorted(lost.items())), _sorted(notes), bytes_in),
                 indexes=self.indexes,
-                beside={f"{task.shard}.rejects.jsonl": rows},
+                beside={f"{task.shard}.rejects.jsonl": rows} if rejections else {},
             )
 
     def _convert(self, task: ShardTask, items: Sequence[Item]) -> Iterator[Converted | Rejection]:

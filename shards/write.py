@@ -84,7 +84,7 @@ class ShardWriter:
         task: str,
         tally: Tally,
         indexes: Sequence[IndexFormat] = (),
-        beside: Mapping[str, bytes | None] | None = None,
+        beside: Mapping[str, bytes] | None = None,
     ) -> ShardInfo:
         """Finish the shard and make it visible.
 
@@ -92,7 +92,7 @@ class ShardWriter:
             task: digest of whatever decided the samples; a resumed run compares it.
             tally: what became of the planned items.
             indexes: formats whose per-shard files to write next to the tar.
-            beside: further files of the same transaction, by name; None removes an older one.
+            beside: further files of the same transaction, by name.
 
         Raises:
             ShardError: if items are unaccounted for; nothing is left behind.
@@ -108,13 +108,13 @@ class ShardWriter:
         record = self._folder / f"{self._name}.json"
         record.unlink(missing_ok=True)  # an older commit must not vouch for the new tar
         publish(self._temporary, self._folder / f"{self._name}.tar")
-        files: dict[str, bytes | None] = dict(beside or {})
+        files = dict(beside or {})
         for index in indexes:
             files.update(index.shard_files(self._name, self._members))
+        for path in self._folder.glob(f"{self._name}.*"):
+            if path.name not in {*files, f"{self._name}.tar"}:
+                path.unlink(missing_ok=True)  # of an older shard of this name
         for name, content in files.items():
-            if content is None:
-                (self._folder / name).unlink(missing_ok=True)
-            else:
-                write_whole(self._folder / name, content)
+            write_whole(self._folder / name, content)
         write_whole(record, encode(info))
         return info

@@ -1,5 +1,6 @@
 """COCO's annotation files (cocodataset.org/#format-data): images, captions, instances, masks."""
 
+import operator
 import re
 import reprlib
 from typing import Any
@@ -111,7 +112,7 @@ def parse_rle(value: dict[str, Any]) -> RawMask:
         size, counts = Size(int(height), int(width)), value["counts"]
         if isinstance(counts, str):
             return Rle(size, counts.encode("ascii"))
-        return Runs(size, tuple(map(int, counts)))
+        return Runs(size, tuple(map(operator.index, counts)))
     except _NO_MASK as error:
         raise MaskDecodeError(f"run-length mask of no known form: {reprlib.repr(value)}") from error
 

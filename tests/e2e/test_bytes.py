@@ -1,6 +1,10 @@
 """Nothing but the data and the config decides a byte."""
 
 import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +21,36 @@ def test_workers_decide_no_byte(miniature, converted, small_shards, tmp_path, wo
     assert hash_tree(tmp_path) == hash_tree(converted)
     if workers == 64:
         assert "64 workers were asked for" in done.stderr
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The address of a cluster that somebody else started, in a folder that is not ours."""
+    ray = Path(sys.executable).with_name("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats"]
+    start = [str(ray), "start", "--head", f"--port={port}", "--num-cpus=2", *quiet]
+    subprocess.run(start, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    yield f"127.0.0.1:{port}"
+    subprocess.run([str(ray), "stop", "--force"], check=True, capture_output=True, timeout=120)
+
+
+@pytest.mark.ray
+def test_a_cluster_that_is_already_there(miniature, converted, small_shards, tmp_path, cluster):
+    out = tmp_path / "out"
+    arguments = ["--root", miniature.root, "--out", out, "--config", small_shards]
+    done = command("convert.run", "--all", "--workers", 2, "--address", cluster, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert hash_tree(out) == hash_tree(converted)
+
+
+def test_a_cluster_that_is_not_there(miniature, tmp_path):
+    arguments = ["--root", miniature.root, "--out", tmp_path, "--address", "127.0.0.1:9"]
+    done = command("convert.run", "--all", *arguments)
+    assert done.returncode == 2
+    assert "--address 127.0.0.1:9" in done.stderr
 
 
 def test_surroundings_decide_no_byte(miniature, converted, small_shards, tmp_path):

@@ -24,6 +24,7 @@ class Stub:
     photos: dict[str, tuple[str, ...]]
     depth: int = 1
     names: tuple[str, ...] = field(default=("a",))
+    splits: tuple[str, ...] = ("train",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Tabled:
     """The same, for one with a table of classes."""
 
     table: LabelTable
+    splits: tuple[str, ...] = ("train",)
 
 
 KINDS: Any = {"stub": Stub, "tabled": Tabled}

@@ -84,11 +84,15 @@ def test_every_item_is_accounted_for(tmp_path, items) -> None:
     assert names(tmp_path) == []
 
 
-def test_an_older_file_beside_it_goes(tmp_path) -> None:
+def test_files_of_an_older_shard_go_with_it(tmp_path) -> None:
+    """An index without samples has no file: an older one would point into the new tar."""
     write(tmp_path)
+    assert {f"{NAME}.rejects.jsonl", f"{NAME}.idx"} <= set(names(tmp_path))
+    other = tmp_path / f"{NAME}0.idx"
+    other.write_bytes(b"of a shard with a longer name")
     with ShardWriter(tmp_path, NAME) as shard:
-        shard.commit(task="t", tally=Tally(0), beside={f"{NAME}.rejects.jsonl": None})
-    assert f"{NAME}.rejects.jsonl" not in names(tmp_path)
+        shard.commit(task="t", tally=Tally(0), indexes=(DALI,))
+    assert names(tmp_path) == sorted([f"{NAME}.json", f"{NAME}.tar", other.name])
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
