@@ -1,10 +1,10 @@
 """GranD-f's human-annotated captions: phrases grounded in run-length masks of SAM's photos."""
 
 from convert.demo.files import write_json
+from convert.demo.grounded import ROW_DEFECTS, tell
 from convert.demo.raster import Mask
-from convert.demo.spoken import Phrase
 from convert.demo.studies import MENDED, REJECTED, Brief, Study, plan_studies
-from convert.demo.tell import retell, write_grounded
+from convert.demo.tell import write_grounded
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
 
 _ROWS = "GranDf/annotations/train/GranDf_HA_GCG_train.json"
@@ -15,15 +15,6 @@ _PHOTOS = {
     "test": "GranDf_HA_images/val_test",
 }
 _FIRST = 10_010_541
-_WRAPS = ("{}", '"{}"', '" {} "', " {}\n", '"{}')
-"""How captions come: spans count in what is left without quotes and outer white space."""
-_ROW_DEFECTS = {
-    "mask of another size": "SizeMismatchError",
-    "counts cut short": "MaskDecodeError",
-    "counts of another total": "MaskDecodeError",
-    "span too long": "SpanError",
-    "span not found": "SpanError",
-}
 
 
 def draw_grandf_ha(brief: Brief) -> Truth:
@@ -31,14 +22,18 @@ def draw_grandf_ha(brief: Brief) -> Truth:
     rows: list[dict[str, object]] = []
     truth = {split: _GroundTruth() for split in ("val", "test")}
     samples, rejects = [], []
-    defects = (*REJECTED, *MENDED, *_ROW_DEFECTS)
+    defects = (*REJECTED, *MENDED, *ROW_DEFECTS)
     for study in plan_studies(brief, "sam", _FIRST, tuple(_PHOTOS), defects):
         stem = f"sa_{study.number}"
         photo = f"{_PHOTOS[study.split]}/{stem}.jpg"
         study.save(brief.root / photo)
-        add = truth[study.split].add if study.split in truth else _Rows(rows).add
-        captions, regions = add(study)
-        error = study.error or _ROW_DEFECTS.get(study.defect)
+        if study.split in truth:
+            captions, regions = truth[study.split].add(study)
+        else:
+            told = tell(study, f"{stem}.jpg", stem)
+            rows += told.rows
+            captions, regions = told.captions, told.regions
+        error = study.error or ROW_DEFECTS.get(study.defect)
         if error:
             rejects.append(TrueReject(stem, study.split, error))
         else:
@@ -50,90 +45,6 @@ def draw_grandf_ha(brief: Brief) -> Truth:
     for folder in _PHOTOS.values():
         (brief.root / folder).mkdir(parents=True, exist_ok=True)
     return Truth("grandf_ha", tuple(samples), tuple(rejects))
-
-
-class _Rows:
-    """The training file."""
-
-    def __init__(self, rows: list[dict[str, object]]) -> None:
-        self._rows = rows
-
-    def add(self, study: Study) -> tuple[tuple[str, ...], tuple[TrueRegion, ...]]:
-        """One row, or two for some photos; (captions, regions) of the photo."""
-        told = [write_grounded(study.scene)]
-        if study.number % 4 == 0:
-            told.append(retell(study.scene))
-        regions: list[TrueRegion] = []
-        for number, (caption, phrases) in enumerate(told):
-            named = _named(study, phrases)
-            height, width = study.annotated_size
-            self._rows.append(
-                {
-                    "file_name": f"sa_{study.number}.jpg",
-                    "height": height,
-                    "width": width,
-                    "image_id": f"sa_{study.number}",
-                    "caption": _WRAPS[study.number % len(_WRAPS)].format(caption),
-                    "groundings": _groundings(study, caption, named),
-                }
-            )
-            regions += [_region(key, phrase, number) for key, phrase in named.items()]
-        return tuple(caption for caption, _ in told), tuple(regions)
-
-
-def _named(study: Study, phrases: tuple[Phrase, ...]) -> dict[str, Phrase | None]:
-    """Phrases by the keys the file gives them: not always as they are spelt in the caption.
-
-    A phrase that comes twice needs another spelling; some files are not in the caption's order;
-    the last key means nothing that can be seen.
-    """
-    named: dict[str, Phrase | None] = {}
-    for phrase in phrases if study.number % 2 else reversed(phrases):
-        text = phrase.text.lower() if study.number % 3 else phrase.text
-        spellings = (text, text.capitalize(), text.upper())
-        key = next(said for said in (*spellings, f"{phrase.text} ") if said not in named)
-        named[key] = phrase
-    return named if study.number % 5 == 0 else {**named, "a nice day": None}
-
-
-def _region(key: str, phrase: Phrase | None, caption: int) -> TrueRegion:
-    if phrase is None:
-        return TrueRegion((key,))
-    return TrueRegion((key,), None, phrase.mask, ((caption, phrase.start, phrase.stop),))
-
-
-def _groundings(
-    study: Study, caption: str, named: dict[str, Phrase | None]
-) -> dict[str, dict[str, object] | None]:
-    groundings: dict[str, dict[str, object] | None] = {}
-    for number, (key, phrase) in enumerate(named.items()):
-        if phrase is None:
-            groundings[key] = None
-            continue
-        span, masks = [phrase.start, phrase.stop], [mask.as_json() for mask in phrase.masks]
-        if number == 0:
-            span, masks = _spoil(study, caption, span, masks)
-        groundings[key] = {"token_positives": span, "rle_masks": masks}
-    return groundings
-
-
-def _spoil(
-    study: Study, caption: str, span: list[int], masks: list[dict[str, object]]
-) -> tuple[list[int], list[dict[str, object]]]:
-    height, width = study.size
-    counts = str(masks[0]["counts"])
-    match study.defect:
-        case "mask of another size":
-            return span, [{"size": [width, height], "counts": counts}]
-        case "counts cut short":
-            return span, [{"size": [height, width], "counts": f"{counts}o"}]
-        case "counts of another total":
-            return span, [{"size": [height, width], "counts": counts[:-4]}]
-        case "span too long":
-            return [span[0], len(caption) + 1], masks
-        case "span not found":
-            return [-1, len(caption)], masks
-    return span, masks
 
 
 class _GroundTruth:

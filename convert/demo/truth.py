@@ -61,8 +61,9 @@ class TrueSample:
     Attributes:
         photo: path below the root.
         size: (height, width) of the upright photo, the one that annotations are about.
-        captions: stripped.
+        captions: without white space around them, except where upstream counts spans with it.
         regions: in upstream's order.
+        conversations: turns (speaker, text) of each, as upstream wrote them.
     """
 
     id: str
@@ -72,6 +73,7 @@ class TrueSample:
     captions: tuple[str, ...] = ()
     regions: tuple[TrueRegion, ...] = ()
     label_map: TrueLabels | None = None
+    conversations: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     @property
     def labels(self) -> NDArray[np.uint8] | None:

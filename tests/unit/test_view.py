@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shards import draw
-from shards.draw import GREY, PALETTE, WIDTH, choose_colours, colour_of, draw_tile, spell, wrap
+from shards.draw import draw_sheet, draw_tile, letters, words
+from shards.draw.colours import BLACK, GREY, PALETTE, choose_colours, colour_of, contrast_to_white
+from shards.draw.letters import Run, spell, wrap
+from shards.draw.photo import WIDTH
 from shards.errors import CorruptShardError, MaskError, SampleError
 from shards.manifest import ClassInfo, Tally, collect, encode
 from shards.mask import encode_mask
+from shards.pick import ViewError, choose, find_samples, open_shelf
 from shards.sample import (
     Box,
     EncodedImage,
@@ -25,7 +28,7 @@ from shards.sample import (
     Span,
     Turn,
 )
-from shards.view import ViewError, app, choose, find_samples, make_sheet, open_shelf, view
+from shards.view import app, make_sheet, view
 from shards.write import ShardWriter
 
 REPOSITORY = Path(__file__).parents[2]
@@ -163,7 +166,7 @@ class TestLabels:
 
     def test_names_come_biggest_first_and_an_unknown_id_is_said(self):
         areas = {9: 0.5, 2: 0.25}
-        paragraphs = list(draw._write_classes(areas, dict.fromkeys(areas, GREY), {9: "wall"}))
+        paragraphs = list(words.write_classes(areas, dict.fromkeys(areas, GREY), {9: "wall"}))
         texts = ["".join(run.text for run in paragraph.runs) for paragraph in paragraphs]
         assert texts == ["wall 50.0%", "class 2 25.0%"]
 
@@ -189,10 +192,10 @@ class TestWords:
         mat = Region(box=Box(0, 0, 1, 1), spans=(Span(0, 9, len(caption)),))
         inner = Region(spans=(Span(0, 19, 22),))
         sample = make_sample(captions=(caption,), regions=(inner, dog, mat))
-        (paragraph,) = draw._write_captions(sample, choose_colours(sample.regions))
+        (paragraph,) = words.write_captions(sample, choose_colours(sample.regions))
         assert [(run.text, run.colour) for run in paragraph.runs] == [
             ("A dog", PALETTE[0]),
-            (" on ", draw.BLACK),
+            (" on ", BLACK),
             ("a naïve 中 ", PALETTE[1]),
             ("mat", GREY),
         ]
@@ -212,7 +215,7 @@ class TestWords:
             Region(box=box, category="branch", parent=2, attributes=("green", "wet")),
             Region(phrases=("the branch of a tree",), box=box, category="branch", parent=2),
         )
-        assert self.texts(draw._write_regions(regions, choose_colours(regions))) == [
+        assert self.texts(words.write_regions(regions, choose_colours(regions))) == [
             "a red car; it",
             "a carrot (car)",
             "tree",
@@ -228,27 +231,27 @@ class TestWords:
         )
         colours = choose_colours(regions)
         assert len(set(colours)) == SIDE
-        assert self.texts(draw._write_regions(regions, colours))[-1] == "+ 48 more"
+        assert self.texts(words.write_regions(regions, colours))[-1] == "+ 48 more"
         assert has_colour(draw_tile(make_sample(regions=regions), {}), colours[-1])
 
     def test_every_colour_is_legible_on_white(self):
-        assert min(draw.contrast_to_white(colour_of(rank)) for rank in range(300)) >= 4.5
+        assert min(contrast_to_white(colour_of(rank)) for rank in range(300)) >= 4.5
 
     def test_conversations_and_captions_are_cut(self):
         talk = tuple(Turn("human", str(number)) for number in range(5))
         sample = make_sample(conversations=(talk, talk, talk), captions=tuple("abcdefgh"))
-        texts = self.texts(draw._write_talks(sample))
+        texts = self.texts(words.write_talks(sample))
         assert texts[3:5] == ["human: 3", "+ 1 more turn"]
         assert texts[-1] == "+ 1 more conversation"
-        assert self.texts(draw._write_captions(sample, []))[-1] == "+ 3 more captions"
+        assert self.texts(words.write_captions(sample, []))[-1] == "+ 3 more captions"
 
     def test_a_sample_without_anything_says_so(self):
-        assert self.texts(draw._describe(make_sample()))[-1] == "only the photo"
+        assert self.texts(words.describe(make_sample()))[-1] == "only the photo"
         draw_tile(make_sample(), {})
 
     def test_size_and_original_size_are_told(self):
         sample = make_sample(original_size=Size(120, 120), file="a.jpg")
-        assert "60x60 (original 120x120) \u00b7 a.jpg" in self.texts(draw._describe(sample))
+        assert "60x60 (original 120x120) \u00b7 a.jpg" in self.texts(words.describe(sample))
 
     @pytest.mark.parametrize("text", ["naïve café", "两只狗 🐶", "\x00\x1b[31m\u202e", " \n ", ""])
     def test_any_text_can_be_drawn(self, text):
@@ -258,11 +261,11 @@ class TestWords:
 
     def test_lines_are_no_wider_than_the_tile_and_lose_no_letter(self):
         text = "a few words, Supercalifragilistic" + "expialidocious" * 20 + " and\nmore"
-        lines = wrap([draw.Run(text[:9], GREY), draw.Run(text[9:])], 14, 200)
+        lines = wrap([Run(text[:9], GREY), Run(text[9:])], 14, 200)
         whole = ["".join(run.text for run in line) for line in lines]
-        assert all(draw._font(14).getlength(line) <= 200 for line in whole)
+        assert all(letters.load_font(14).getlength(line) <= 200 for line in whole)
         assert "".join("".join(whole).split()) == "".join(text.split())
-        assert wrap([draw.Run("wide")], 14, 1) == [(draw.Run(letter),) for letter in "wide"]
+        assert wrap([Run("wide")], 14, 1) == [(Run(letter),) for letter in "wide"]
 
     def test_letters_the_font_lacks_are_replaced_one_by_one(self):
         assert spell("“naïve” — 3\u00d74…") == "“naive” - 3x4…"
@@ -272,7 +275,7 @@ class TestWords:
         def refuse(*_):
             raise ImportError
 
-        caches = (draw._font, draw._spell_letter)
+        caches = (letters.load_font, letters._spell_letter)
         with monkeypatch.context() as patch:
             patch.setattr("PIL.ImageFont.load_default", refuse)
             for function in caches:
@@ -344,7 +347,7 @@ class TestCommand:
 
     def test_keys_are_drawn_in_the_order_asked_for(self, split, tmp_path, monkeypatch):
         drawn = []
-        sheet = draw.draw_sheet
+        sheet = draw_sheet
 
         def keep(tiles, title):
             drawn.extend(tiles)
