@@ -141,9 +141,6 @@ def find_samples(shelf: Shelf, keys: Sequence[str]) -> Iterator[Sample]:
     raise ViewError(f"no such key in {shelf.title}: {missing}")
 
 
-_Named = Iterator[tuple[str, str, bytes]]
-
-
 def _group_members(path: Path) -> Iterator[tuple[str, _Named]]:
     named = ((*split_name(member.name), content) for member, content in read_members(path))
     return groupby(named, key=lambda entry: entry[0])
