@@ -39,11 +39,13 @@ class Handling:
         items_per_shard: at most so many; a shard holds at most that many samples.
         order: see `convert.plan.PlanPolicy`.
         max_rejected: share of the items that may be quarantined before the run fails.
+        optional: splits that the guide does not ask for: their absence is told, but no fault.
     """
 
     items_per_shard: Count = 1000
     order: Order = "shuffled"
     max_rejected: Share = 0.001
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,32 @@
+"""What is published of each source, for comparison with what is on disk."""
+
+from pathlib import Path
+
+import msgspec
+
+from convert.errors import ConfigError
+from convert.yaml_file import read_yaml
+
+
+class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Facts about one source.
+
+    Attributes:
+        photos: split -> photos with annotations, where a number is known.
+        get: where its files are from.
+    """
+
+    photos: dict[str, int] = {}
+    get: str = ""
+
+
+def read_published(path: Path) -> dict[str, Published]:
+    """Read `configs/published.yaml`: name of a source -> facts.
+
+    Raises:
+        ConfigError: if it is not of that form.
+    """
+    try:
+        return msgspec.convert(read_yaml(path), dict[str, Published])
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error
