@@ -1,4 +1,4 @@
-"""RefCOCO: a Python 2 pickle of expressions beside COCO's instances."""
+"""RefCOCO, RefCOCO+ and RefCOCOg: a Python 2 pickle of expressions beside COCO's instances."""
 
 from dataclasses import dataclass, field
 
@@ -19,8 +19,7 @@ from convert.demo.studies import MENDED, REJECTED, Brief, Study, plan_studies
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
 from convert.demo.words import describe
 
-_FOLDER = "Refer_Segm/refcoco"
-_SPLITS = ("train", "val", "testA", "testB")
+_PEOPLE_AND_REST = ("train", "val", "testA", "testB")
 _REF_DEFECTS = {"annotation gone": "AnnotationError", "odd ring": "MaskDecodeError"}
 
 
@@ -58,12 +57,45 @@ class _Files:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Dataset:
+    """What tells the three apart.
+
+    Attributes:
+        split_by: whose splits.
+        first: number of the first photo. Upstream's share theirs; drawn apart, each can be spoilt.
+    """
+
+    source: str
+    folder: str
+    split_by: str
+    splits: tuple[str, ...]
+    first: int
+
+
 def draw_refcoco(brief: Brief) -> Truth:
     """Refs, instances (more than the refs name), and photos of the 2014 edition."""
+    return _draw(brief, _Dataset("refcoco", "refcoco", "unc", _PEOPLE_AND_REST, 98_304))
+
+
+def draw_refcoco_plus(brief: Brief) -> Truth:
+    """The same layout in a folder of another name."""
+    return _draw(brief, _Dataset("refcoco_plus", "refcoco+", "unc", _PEOPLE_AND_REST, 1_098_304))
+
+
+def draw_refcocog(brief: Brief) -> Truth:
+    """The same layout with one test split, and with the refs of other splits beside it."""
+    return _draw(
+        brief, _Dataset("refcocog", "refcocog", "umd", ("train", "val", "test"), 2_098_304)
+    )
+
+
+def _draw(brief: Brief, dataset: _Dataset) -> Truth:
     files = _Files()
     samples, rejects = [], []
+    folder = brief.root / "Refer_Segm" / dataset.folder
     defects = (*REJECTED, *MENDED, *_REF_DEFECTS, "said twice", "no mask", "flat ring")
-    for study in plan_studies(brief, "coco", 98_304, _SPLITS, defects):
+    for study in plan_studies(brief, "coco", dataset.first, dataset.splits, defects):
         name = f"COCO_train2014_{study.number:012d}.jpg"
         study.save(brief.root / TRAIN_2014 / name)
         files.images.append(image_row(study, name))
@@ -77,10 +109,11 @@ def draw_refcoco(brief: Brief) -> Truth:
             samples.append(TrueSample(key, study.split, photo, study.size, regions=regions))
     instances = {**header(), "images": files.images, "annotations": files.annotations}
     instances["categories"] = category_rows()
-    write_json(brief.root / _FOLDER / "instances.json", instances)
-    write_bytes(brief.root / _FOLDER / "refs(unc).p", pickle2.dump(files.refs))
+    write_json(folder / "instances.json", instances)
+    write_bytes(folder / f"refs({dataset.split_by}).p", pickle2.dump(files.refs))
+    write_bytes(folder / "refs(google).p", pickle2.dump([]))
     write_bytes(brief.root / TRAIN_2014 / "COCO_train2014_000000000001.jpg", b"nobody names this")
-    return Truth("refcoco", tuple(samples), tuple(rejects))
+    return Truth(dataset.source, tuple(samples), tuple(rejects))
 
 
 def _annotate(files: _Files, study: Study) -> tuple[TrueRegion, ...]:

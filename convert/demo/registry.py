@@ -4,16 +4,49 @@ from collections.abc import Callable
 
 from convert.demo.ade20k import draw_ade20k
 from convert.demo.coco_captions import draw_coco_captions
+from convert.demo.coco_parts import draw_paco_lvis, draw_pascal_part
+from convert.demo.coco_stuff import draw_coco_stuff
+from convert.demo.flickr import draw_flickr30k, draw_flickr_gcg
+from convert.demo.grand import draw_grand_caption, draw_grand_referring
 from convert.demo.grandf_ha import draw_grandf_ha
-from convert.demo.refcoco import draw_refcoco
+from convert.demo.llava_instruct import draw_llava_instruct
+from convert.demo.mapillary import draw_mapillary
+from convert.demo.openpsg_gcg import draw_openpsg_gcg
+from convert.demo.refclef import draw_refclef
+from convert.demo.refcoco import draw_refcoco, draw_refcoco_plus, draw_refcocog
+from convert.demo.refcoco_region import (
+    draw_refcoco_plus_region,
+    draw_refcoco_region,
+    draw_refcocog_region,
+)
+from convert.demo.refcocog_gcg import draw_refcocog_gcg
 from convert.demo.studies import Brief
 from convert.demo.truth import Truth
+from convert.demo.visual_genome import draw_visual_genome
 
 Drawing = Callable[[Brief], Truth]
 
 DRAWINGS: dict[str, Drawing] = {
     "grandf_ha": draw_grandf_ha,
+    "openpsg_gcg": draw_openpsg_gcg,
+    "refcocog_gcg": draw_refcocog_gcg,
+    "flickr_gcg": draw_flickr_gcg,
     "ade20k": draw_ade20k,
+    "coco_stuff": draw_coco_stuff,
+    "mapillary": draw_mapillary,
+    "paco_lvis": draw_paco_lvis,
+    "pascal_part": draw_pascal_part,
     "refcoco": draw_refcoco,
+    "refcoco_plus": draw_refcoco_plus,
+    "refcocog": draw_refcocog,
+    "refclef": draw_refclef,
+    "refcoco_region": draw_refcoco_region,
+    "refcoco_plus_region": draw_refcoco_plus_region,
+    "refcocog_region": draw_refcocog_region,
+    "visual_genome": draw_visual_genome,
+    "flickr30k": draw_flickr30k,
     "coco_captions": draw_coco_captions,
+    "llava_instruct": draw_llava_instruct,
+    "grand_caption": draw_grand_caption,
+    "grand_referring": draw_grand_referring,
 }

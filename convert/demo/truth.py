@@ -21,6 +21,8 @@ class TrueRegion:
         runs: its mask, still encoded.
         spans: (caption, start, stop): characters [start, stop) of a stripped caption.
         category: upstream's name of its class, where it has one.
+        attributes: upstream's names of what is said of its looks.
+        parent: of a part: number of the region it is a part of.
     """
 
     phrases: tuple[str, ...] = ()
@@ -28,6 +30,8 @@ class TrueRegion:
     runs: Mask | None = None
     spans: tuple[tuple[int, int, int], ...] = ()
     category: str = ""
+    attributes: tuple[str, ...] = ()
+    parent: int | None = None
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:

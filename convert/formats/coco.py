@@ -118,7 +118,8 @@ def parse_rle(value: dict[str, Any]) -> RawMask:
 
 
 _COCO_2014 = re.compile(r"COCO_(?:train|val)2014_(\d{12}\.\w+)")
-_FOLDERS_2017 = ("train2017", "val2017")
+_COCO_2017 = re.compile(r"\d{12}\.\w+")
+_FOLDERS_2014, _FOLDERS_2017 = ("train2014", "val2014"), ("train2017", "val2017")
 
 
 def photo_places(folders: Places, file_name: str) -> Places:
@@ -130,6 +131,8 @@ def photo_places(folders: Places, file_name: str) -> Places:
 
     >>> photo_places(("a/train2014", "b/train2017"), "COCO_train2014_000000000009.jpg")
     ('a/train2014/COCO_train2014_000000000009.jpg', 'b/train2017/000000000009.jpg')
+    >>> photo_places(("b/train2017", "a/train2014"), "000000000009.jpg")
+    ('b/train2017/000000000009.jpg', 'a/train2014/COCO_train2014_000000000009.jpg')
     >>> photo_places(("b/train2017", "b/val2017"), "val2017/000000000139.jpg")
     ('b/val2017/000000000139.jpg',)
     """
@@ -137,8 +140,15 @@ def photo_places(folders: Places, file_name: str) -> Places:
     if prefix in _FOLDERS_2017:
         same = tuple(folder for folder in folders if folder.endswith(f"/{prefix}"))
         return join_places(same, base) or join_places(folders, file_name)
-    bare = _COCO_2014.fullmatch(file_name)
-    return tuple(
-        f"{folder}/{bare[1] if bare and folder.endswith(_FOLDERS_2017) else file_name}"
-        for folder in folders
-    )
+    return tuple(f"{folder}/{_name_in(folder, file_name)}" for folder in folders)
+
+
+def _name_in(folder: str, file_name: str) -> str:
+    """What a photo is called in a folder of either edition."""
+    edition = folder.rpartition("/")[2]
+    old = _COCO_2014.fullmatch(file_name)
+    if old and edition in _FOLDERS_2017:
+        return old[1]
+    if edition in _FOLDERS_2014 and _COCO_2017.fullmatch(file_name):
+        return f"COCO_{edition}_{file_name}"
+    return file_name

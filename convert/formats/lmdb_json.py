@@ -37,7 +37,8 @@ def read_keys(root: DataRoot, folder: str, lists: Mapping[str, str]) -> Keys:
     Args:
         root: of the data.
         folder: of the database.
-        lists: split -> how the name of its list ends.
+        lists: split -> how the name of its list ends. A key of several lists belongs to the last
+            of them: what is evaluated is not trained on.
 
     Raises:
         SourceLayoutError: if the database or a list cannot be read.
@@ -47,11 +48,12 @@ def read_keys(root: DataRoot, folder: str, lists: Mapping[str, str]) -> Keys:
     with open_database(root, folder) as database:
         if not found:
             return Keys({next(iter(lists)): tuple(database.list_keys())}, 0)
-        by_split = {
-            split: tuple(sorted(set(_read_list(root, f"{folder}/{name}"))))
-            for split, name in found.items()
-        }
-        listed = {key for keys in by_split.values() for key in keys}
+        by_split: dict[str, tuple[str, ...]] = {}
+        listed: set[str] = set()
+        for split, name in reversed(found.items()):
+            keys = set(_read_list(root, f"{folder}/{name}")) - listed
+            by_split[split] = tuple(sorted(keys))
+            listed |= keys
         unlisted = sum(key not in listed for key in database.list_keys())
     return Keys(by_split, unlisted)
 

@@ -120,7 +120,8 @@ def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
             stray.setdefault(box.image_id, []).append(box.id)
     yield from photos.values()
     for image_id, ids in stray.items():
-        yield PhotoData(f"{image_id}", [], tuple(ids))
+        # Photos have numbers for names, too: this one must not look like another photo.
+        yield PhotoData(f"row-{image_id}", [], tuple(ids))
 
 
 def _box(row: BoxRow, categories: dict[int, str]) -> BoxData:
@@ -144,7 +145,7 @@ def expect_rows(photo: PhotoData) -> PhotoData:
     """
     if not photo.sentences:
         raise AnnotationError(
-            f"annotations {photo.stray[:3]} are about image {photo.file}, which `images` lacks"
+            f"annotations {photo.stray[:3]} are about {photo.file}, which `images` lacks"
         )
     sizes = {(sentence.height, sentence.width) for sentence in photo.sentences}
     if len(sizes) > 1:

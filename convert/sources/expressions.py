@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
+from convert.errors import AnnotationError
 from convert.files import DataRoot
 from convert.formats.coco import photo_places
 from convert.formats.mdetr import BoxData, PhotoData, expect_rows, photo_decoder, read_photos
@@ -76,9 +77,14 @@ def _regions(photo: PhotoData) -> Iterator[RawRegion]:
             groups.setdefault(thing, []).append((box, sentence.caption))
     for said in groups.values():
         first = said[0][0]
+        if any(box.bbox != first.bbox for box, _ in said):
+            raise AnnotationError(f"rows about object {first.original_id} give it several boxes")
         yield RawRegion(
             phrases=tuple(caption.strip() for _, caption in said),
             box=box_from_xywh(*first.bbox),
             category=first.category,
-            ids={"ann_id": first.original_id or first.id, "row_ids": tuple(b.id for b, _ in said)},
+            ids={
+                "ann_id": first.id if first.original_id is None else first.original_id,
+                "row_ids": tuple(b.id for b, _ in said),
+            },
         )

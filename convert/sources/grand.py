@@ -19,8 +19,9 @@ from convert.source import Item, Need, make_id
 from shards.sample import Box, Rle, Size, Span
 
 _LISTS = {"train": "_Train.txt", "val": "_Val.txt"}
-_RESIDUE = re.compile(r"\s*\b(?:ass)?istant:?\s*", re.IGNORECASE)
-"""What a language model left in front of, or inside, its answers; upstream removes the same."""
+_RESIDUE = re.compile(r"\s*\b(?:ass)?istant:\s*|^\s*(?:ass)?istant\b\s*", re.IGNORECASE)
+"""What a language model left in front of, or inside, its answers. Upstream removes the letters
+wherever they stand; "a shop assistant" keeps hers here."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,9 @@ def _expressed(row: Mapping[str, Any], notes: list[str]) -> RawRegion:
     said = row.get("attribute")
     words = [] if said is None else [said] if isinstance(said, str) else [str(s) for s in said]
     phrases = tuple(_RESIDUE.sub(" ", text).strip() for text in words)
-    notes += ["language model's residue removed" for a, b in zip(words, phrases, strict=True)
-              if a.strip() != b]  # fmt: skip
+    cleaned = sum(text.strip() != phrase for text, phrase in zip(words, phrases, strict=True))
+    notes += ["language model's residue removed"] * cleaned
+    phrases = tuple(phrase for phrase in phrases if phrase)
     if not phrases:
         notes.append("object without an expression")
     return RawRegion(

@@ -20,11 +20,14 @@ class LabelFolders:
         photos: split -> folders its photos may be in.
         labels: split -> folders its label maps may be in.
         table: what the label maps' values mean.
+        shared_photos: whether other sources keep photos in the same folders; then a photo without
+            a label map is none of this source's.
     """
 
     photos: Mapping[str, Places]
     labels: Mapping[str, Places]
     table: LabelTable
+    shared_photos: bool = False
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -37,10 +40,13 @@ class LabelFolders:
 
     def scan(self, root: DataRoot) -> Iterator[Item]:
         """One item per name; a photo without a label map, or the reverse, is an item as well."""
+        kinds = [(self.labels, ".png")]
+        if not self.shared_photos:
+            kinds.append((self.photos, ".jpg"))
         for split in ready_splits(self, root):
             stems = {
                 name.rpartition(".")[0]
-                for folders, suffix in ((self.photos, ".jpg"), (self.labels, ".png"))
+                for folders, suffix in kinds
                 for name in root.names(root.find(folders[split]) or "", suffix)
             }
             for stem in sorted(stems):

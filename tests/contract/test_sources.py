@@ -16,7 +16,7 @@ from convert.sources.registry import SOURCES
 
 CONFIG = load_config(default_config(), SOURCES)
 REUSE = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=6, deadline=None
 )
 
 
@@ -90,8 +90,9 @@ def test_a_record_depends_on_its_item_alone(named, data):
 
 def test_a_record_names_only_places_below_the_root(named):
     _, source, root = named
+    items = list(source.scan(root))
     with source.open(root) as record_of:
-        for item in source.scan(root):
+        for item in items:
             record = outcome(record_of, item)
             if isinstance(record, tuple):
                 continue

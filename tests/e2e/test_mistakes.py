@@ -6,15 +6,34 @@ import shutil
 
 import pytest
 
+from convert.demo import draw
 from convert.run import run
 from tests.conftest import command, hash_tree, write_config
 
+FOUR = ("grandf_ha", "ade20k", "refcoco", "coco_captions")
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """A root with one source of each shape."""
+    root = tmp_path_factory.mktemp("four")
+    for name in FOUR:
+        draw(root, name, images=8)
+    return root
+
+
+@pytest.fixture(scope="module")
+def converted(four, small_shards, tmp_path_factory):
+    out = tmp_path_factory.mktemp("four-shards")
+    assert run(all_=True, workers=0, root=four, out=out, config=small_shards) == 0
+    return out
+
 
 @pytest.fixture
-def copy(miniature, tmp_path):
-    """The miniature, to be broken."""
+def copy(four, tmp_path):
+    """The four, to be broken."""
     root = tmp_path / "data"
-    shutil.copytree(miniature.root, root)
+    shutil.copytree(four, root)
     return root
 
 

@@ -53,6 +53,8 @@ def test_samples_are_the_truth(case, source):
             assert (image.format, image.mode) == ("JPEG", "RGB")
             assert not image.getexif()
         assert sample.captions == true.captions
+        told = tuple(tuple((t.speaker, t.text) for t in turns) for turns in sample.conversations)
+        assert told == true.conversations
         assert_regions(sample, true)
         assert_labels(sample, true)
 
@@ -63,6 +65,8 @@ def assert_regions(sample, true):
     for region, expected in zip(sample.regions, true.regions, strict=True):
         assert region.phrases == expected.phrases
         assert region.category == expected.category
+        assert region.attributes == expected.attributes
+        assert region.parent == expected.parent
         assert [(s.caption, s.start, s.stop) for s in region.spans] == list(expected.spans)
         assert (region.mask is None) == (expected.mask is None)
         if region.mask is not None:

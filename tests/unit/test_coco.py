@@ -130,7 +130,15 @@ FOLDERS = ("x/train2014", "x/train2017", "x/val2017")
                 "x/val2017/000000000009.jpg",
             ),
         ),
-        ("000000000009.jpg", tuple(f"{folder}/000000000009.jpg" for folder in FOLDERS)),
+        (
+            "000000000009.jpg",
+            (
+                "x/train2014/COCO_train2014_000000000009.jpg",
+                "x/train2017/000000000009.jpg",
+                "x/val2017/000000000009.jpg",
+            ),
+        ),
+        ("9.jpg", tuple(f"{folder}/9.jpg" for folder in FOLDERS)),
         ("COCO_train2014_9.jpg", tuple(f"{folder}/COCO_train2014_9.jpg" for folder in FOLDERS)),
         ("val2017/000000000009.jpg", ("x/val2017/000000000009.jpg",)),
     ],
