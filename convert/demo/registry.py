@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from convert.demo.ade20k import draw_ade20k
 from convert.demo.coco_captions import draw_coco_captions
-from convert.demo.coco_parts import draw_paco_lvis, draw_pascal_part
 from convert.demo.coco_stuff import draw_coco_stuff
 from convert.demo.flickr import draw_flickr30k, draw_flickr_gcg
 from convert.demo.grand import draw_grand_caption, draw_grand_referring
@@ -12,6 +11,8 @@ from convert.demo.grandf_ha import draw_grandf_ha
 from convert.demo.llava_instruct import draw_llava_instruct
 from convert.demo.mapillary import draw_mapillary
 from convert.demo.openpsg_gcg import draw_openpsg_gcg
+from convert.demo.paco_lvis import draw_paco_lvis
+from convert.demo.pascal_part import draw_pascal_part
 from convert.demo.refclef import draw_refclef
 from convert.demo.refcoco import draw_refcoco, draw_refcoco_plus, draw_refcocog
 from convert.demo.refcoco_region import (

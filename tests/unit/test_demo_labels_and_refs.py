@@ -12,10 +12,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert import errors
-from convert.demo.coco_parts import draw_paco_lvis, draw_pascal_part
 from convert.demo.coco_stuff import draw_coco_stuff
 from convert.demo.mapillary import draw_mapillary
 from convert.demo.mapillary_labels import LABELS
+from convert.demo.paco_lvis import draw_paco_lvis
+from convert.demo.pascal_part import draw_pascal_part
 from convert.demo.refclef import draw_refclef
 from convert.demo.refcoco import draw_refcoco, draw_refcoco_plus, draw_refcocog
 from convert.demo.studies import Brief

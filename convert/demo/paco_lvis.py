@@ -1,16 +1,19 @@
-"""PACO-LVIS and PASCAL-Part: things and their parts in COCO's form."""
-
-from dataclasses import dataclass, field
-
-import numpy as np
+"""PACO-LVIS: things with their looks, and parts that name their thing."""
 
 from convert.demo.coco import header
-from convert.demo.files import write_bytes, write_json
-from convert.demo.raster import Mask, encode
+from convert.demo.files import write_json
+from convert.demo.parts import (
+    OTHER_FORMS,
+    ROW_DEFECTS,
+    PartsFile,
+    box_of_row,
+    half_of,
+    rows_of,
+    spoil,
+)
 from convert.demo.scene import Thing
-from convert.demo.shapes import SHAPES
 from convert.demo.studies import MENDED, REJECTED, Brief, Study, plan_studies
-from convert.demo.truth import Box, TrueRegion, TrueReject, TrueSample, Truth
+from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
 
 _OBJECTS = {
     "ball": (41, "ball"), "balloon": (42, "balloon"), "book": (127, "book"),
@@ -48,42 +51,19 @@ _TYPES = {
 }  # fmt: skip
 _ATTRIBUTES = tuple(name for names in _TYPES.values() for name in names)
 _MADE_OF = {"book": "paper", "bottle": "glass", "mug": "ceramic", "vase": "ceramic", "box": "wood"}
-_BETWEEN = {
-    "bottle": ("bottle:cap", "bottle:body"),
-    "vase": ("potted plant:plant", "potted plant:pot"),
-}
-"""PASCAL-Part's names; of other kinds they are made from the kind."""
-_HALVES = {kind: _BETWEEN.get(kind, (f"{kind}:top", f"{kind}:bottom")) for kind in SHAPES}
-_PASCAL = {name: n for n, name in enumerate((n for pair in _HALVES.values() for n in pair), 1)}
 
-_PACO_ROOT, _PASCAL_ROOT = "Semantic_Segm/paco_lvis/annotations", "Semantic_Segm/pascal_part"
-_PACO_SPLITS = ("train", "val", "test")
-_PACO_FIRST, _PASCAL_FIRST = 247_912, 2
-_ROW_DEFECTS = {
-    "photo not listed": "AnnotationError",
-    "unknown category": "AnnotationError",
-    "negative width": "AnnotationError",
-    "odd counts": "MaskDecodeError",
-    "mask of another size": "SizeMismatchError",
-}
-_PACO_DEFECTS = {**_ROW_DEFECTS, "part without object": "AnnotationError"}
-_OTHER_FORMS = ("counts in a list", "polygons")
-
-
-@dataclass(slots=True)
-class _File:
-    """One annotation file, as it grows."""
-
-    images: list[object] = field(default_factory=list)
-    annotations: list[dict[str, object]] = field(default_factory=list)
+_ROOT = "Semantic_Segm/paco_lvis/annotations"
+_SPLITS = ("train", "val", "test")
+_FIRST = 247_912
+_DEFECTS = {**ROW_DEFECTS, "part without object": "AnnotationError"}
 
 
 def draw_paco_lvis(brief: Brief) -> Truth:
     """Three annotation files and photos; those of test are in both of COCO's folders."""
-    files = {split: _File() for split in _PACO_SPLITS}
+    files = {split: PartsFile() for split in _SPLITS}
     samples, rejects = [], []
-    defects = (*REJECTED, *MENDED, *_PACO_DEFECTS, *_OTHER_FORMS)
-    for study in plan_studies(brief, "coco", _PACO_FIRST, _PACO_SPLITS, defects):
+    defects = (*REJECTED, *MENDED, *_DEFECTS, *OTHER_FORMS)
+    for study in plan_studies(brief, "coco", _FIRST, _SPLITS, defects):
         # Test gets every eighth photo: of those, every second.
         folder = "val2017" if study.split == "test" and study.number // 8 % 2 else "train2017"
         key = f"{study.number:012d}"
@@ -93,21 +73,17 @@ def draw_paco_lvis(brief: Brief) -> Truth:
         if study.defect != "photo not listed":
             file.images.append(_paco_image(study, f"{folder}/{key}.jpg"))
         regions = _annotate_paco(file, study)
-        error = study.error or _PACO_DEFECTS.get(study.defect)
+        error = study.error or _DEFECTS.get(study.defect)
         if error:
             rejects.append(TrueReject(key, study.split, error))
         else:
             samples.append(TrueSample(key, study.split, photo, study.size, regions=regions))
     for split, file in files.items():
-        place = brief.root / _PACO_ROOT / f"paco_lvis_v1_{split}.json"
-        write_json(place, {**header(), **_paco_lists(split), **_rows(file)})
+        place = brief.root / _ROOT / f"paco_lvis_v1_{split}.json"
+        write_json(place, {**header(), **_paco_lists(split), **rows_of(file)})
     for folder in ("train2017", "val2017"):
         (brief.root / "coco_2017" / folder).mkdir(parents=True, exist_ok=True)
     return Truth("paco_lvis", tuple(samples), tuple(rejects))
-
-
-def _rows(file: _File) -> dict[str, object]:
-    return {"images": file.images, "annotations": file.annotations}
 
 
 def _paco_lists(split: str) -> dict[str, object]:
@@ -144,19 +120,19 @@ def _paco_image(study: Study, file_name: str) -> dict[str, object]:
     }
 
 
-def _annotate_paco(file: _File, study: Study) -> tuple[TrueRegion, ...]:
+def _annotate_paco(file: PartsFile, study: Study) -> tuple[TrueRegion, ...]:
     """Objects and parts, in every other photo the parts first; some have a box but no mask."""
     things, masks = study.scene.things, study.scene.masks()
     wholes = [(number, False) for number in range(len(things))]
     halves = [
         (number, True) for number, thing in enumerate(things)
-        if thing.kind in _PARTS and _half(masks[number], upper=True).area
+        if thing.kind in _PARTS and half_of(masks[number], upper=True).area
     ]  # fmt: skip
     order = halves + wholes if study.number % 2 else wholes + halves
     regions: list[TrueRegion] = []
     for number, is_part in order:
         thing, first = things[number], not regions
-        mask = _half(masks[number], upper=True) if is_part else masks[number]
+        mask = half_of(masks[number], upper=True) if is_part else masks[number]
         category, name = (_PARTS if is_part else _OBJECTS)[thing.kind]
         attributes = _attributes(thing, number, is_part=is_part)
         bare = study.number % 3 == 0 and (number, is_part) == order[-1]
@@ -174,11 +150,13 @@ def _annotate_paco(file: _File, study: Study) -> tuple[TrueRegion, ...]:
         if study.defect == "polygons" and (number, is_part) == wholes[0]:
             row["segmentation"] = [list(ring) for ring in thing.rings]
         if first:
-            _spoil(row, study.defect, mask)
+            spoil(row, study.defect, mask)
         file.annotations.append(row)
         parent = order.index((number, False)) if is_part else None
         runs = None if bare else mask
-        regions.append(TrueRegion((name,), _box(mask.bbox), runs, (), name, attributes, parent))
+        regions.append(
+            TrueRegion((name,), box_of_row(mask.bbox), runs, (), name, attributes, parent)
+        )
     if study.defect == "part without object":
         lost = study.number * 100 + 99
         last = file.annotations[-1]
@@ -201,100 +179,3 @@ def _looks(attributes: tuple[str, ...]) -> dict[str, object]:
         "dom_color_ids": [n for n in numbers if n < len(_SHADES)],
         **{f"unknown_{kind}": int(not {*attributes} & {*names}) for kind, names in _TYPES.items()},
     }
-
-
-def draw_pascal_part(brief: Brief) -> Truth:
-    """One file of parts whose objects it does not tell, and the photos of a VOC2010."""
-    file = _File()
-    samples, rejects = [], []
-    folder = f"{_PASCAL_ROOT}/VOCdevkit/VOC2010/JPEGImages"
-    defects = (*REJECTED, *MENDED, *_ROW_DEFECTS, "counts in a list")
-    for study in plan_studies(brief, "flickr", _PASCAL_FIRST, ("train",), defects):
-        year, number = 2010 if study.defect else 2008, study.number % 1_000_000
-        image_id, name = year * 1_000_000 + number, f"{year}_{number:06d}.jpg"
-        study.save(brief.root / folder / name)
-        if study.defect != "photo not listed":
-            height, width = study.annotated_size
-            row = {"file_name": name, "height": height, "width": width, "id": image_id}
-            file.images.append(row)
-        regions = _annotate_pascal(file, study, image_id)
-        key, error = f"{image_id:012d}", study.error or _ROW_DEFECTS.get(study.defect)
-        if error:
-            rejects.append(TrueReject(key, study.split, error))
-        else:
-            photo = f"{folder}/{name}"
-            samples.append(TrueSample(key, study.split, photo, study.size, regions=regions))
-    categories = [{"id": n, "name": name} for name, n in _PASCAL.items()]
-    categories[1]["abbr"] = "body"
-    write_json(brief.root / _PASCAL_ROOT / "train.json", {"categories": categories, **_rows(file)})
-    write_bytes(brief.root / folder / "2007_000001.jpg", b"has no parts, so nobody names it")
-    return Truth("pascal_part", tuple(samples), tuple(rejects))
-
-
-def _annotate_pascal(file: _File, study: Study, image_id: int) -> tuple[TrueRegion, ...]:
-    """Boxes end at their last pixel, not behind it; in some photos a part is a pixel wide."""
-    found: list[tuple[str, Mask]] = []
-    for thing, mask in zip(study.scene.things, study.scene.masks(), strict=True):
-        names = _HALVES[thing.kind]
-        if study.number % 3 == 0 and not found:
-            found.append((names[0], _sliver(mask)))
-        found += [(name, _half(mask, upper=name == names[0])) for name in names]
-    regions: list[TrueRegion] = []
-    for name, mask in found:
-        if not mask.area:
-            continue
-        x, y, width, height = mask.bbox
-        bbox = [x, y, width - 1, height - 1]
-        row: dict[str, object] = {
-            "segmentation": mask.as_json(),
-            "bbox": bbox,
-            "category_id": _PASCAL[name],
-            "image_id": image_id,
-            "id": len(file.annotations),
-            "iscrowd": 0,
-            "area": bbox[2] * bbox[3],
-        }
-        if not regions:
-            _spoil(row, study.defect, mask)
-        file.annotations.append(row)
-        regions.append(TrueRegion((name,), _box(bbox), mask, (), name))
-    return tuple(regions)
-
-
-def _spoil(row: dict[str, object], defect: str, mask: Mask) -> None:
-    """What can be wrong, or only different, with one row."""
-    height, width = mask.size
-    x, y, _, tall = mask.bbox
-    match defect:
-        case "unknown category":
-            row["category_id"] = 9_999
-        case "negative width":
-            row["bbox"] = [x, y, -4.0, tall]
-        case "odd counts":
-            row["segmentation"] = {**mask.as_json(), "counts": mask.counts[:-2].decode("ascii")}
-        case "mask of another size":
-            row["segmentation"] = encode(mask.pixels[:, : width - 3]).as_json()
-        case "counts in a list":
-            flat = mask.pixels.T.reshape(-1)
-            edges = np.flatnonzero(np.diff(flat, prepend=False))
-            counts = np.diff(edges, prepend=0, append=flat.size)
-            row["segmentation"] = {"size": [height, width], "counts": counts.tolist()}
-
-
-def _box(bbox: list[float]) -> Box:
-    x, y, width, height = bbox
-    return x, y, x + width, y + height
-
-
-def _half(mask: Mask, *, upper: bool) -> Mask:
-    """What of a mask is above, or below, the middle of its box."""
-    _, y, _, height = mask.bbox
-    rows = np.arange(mask.size[0]) < y + height // 2
-    return encode(mask.pixels & (rows if upper else ~rows)[:, None])
-
-
-def _sliver(mask: Mask) -> Mask:
-    """The middle column of a mask."""
-    columns = np.flatnonzero(mask.pixels.any(axis=0))
-    middle = np.arange(mask.size[1]) == columns[columns.size // 2]
-    return encode(mask.pixels & middle)
