@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from convert.errors import ConfigError
-from convert.image import ImagePolicy
 from convert.plan import Order, PlanPolicy
+from convert.policy import ImagePolicy
 from convert.record import LabelTable
 from convert.source import Source
 from convert.tables import read_table

@@ -8,8 +8,8 @@ import msgspec
 from convert.config import Entry
 from convert.errors import RecordError, SourceLayoutError
 from convert.files import DataRoot
-from convert.image import ImagePolicy
 from convert.labels import read_label_size, store_labels
+from convert.policy import ImagePolicy
 from convert.published import Published
 from convert.record import Record
 from convert.source import Item, Need, missing_needs, ready_splits

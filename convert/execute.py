@@ -5,27 +5,21 @@ processes must be picklable, and a task's own exception need not be.
 """
 
 import os
-import signal
-import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from convert.cluster import join, present_token, start_here
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 3
 """Of a task whose worker or node died. Its own exceptions are not retried: they would recur."""
-_OBJECT_STORE = 80 * 2**20
-"""Ray's minimum: no pixel ever goes through it."""
 _POLL = 1.0
-_CONNECT = 5.0
-"""Seconds."""
-_QUIET = {"logging_level": "ERROR", "log_to_driver": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +77,11 @@ def open_executor(
         return
     if address is None:
         ray = _import_ray()
-        _start_here(ray, workers, dashboard=dashboard)
+        start_here(ray, workers, dashboard=dashboard)
     else:
-        _present_token()
+        present_token()
         ray = _import_ray()
-        _join(ray, address)
+        join(ray, address)
     try:
         yield _OnRay(ray, workers)
     finally:
@@ -159,70 +153,3 @@ def _import_ray() -> Any:
     import ray
 
     return ray
-
-
-def _start_here(ray: Any, workers: int, *, dashboard: bool) -> None:
-    with _out_of_reach():
-        ray.init(
-            address="local",
-            num_cpus=min(workers, len(os.sched_getaffinity(0))),
-            object_store_memory=_OBJECT_STORE,
-            include_dashboard=dashboard,
-            **_QUIET,
-        )
-
-
-@contextmanager
-def _out_of_reach() -> Iterator[None]:
-    """Start Ray's processes so that a signal to the whole group stops us, and we stop them.
-
-    Ray shields them from Ctrl-C but not from a scheduler's SIGTERM, which would take the cluster
-    from under us; a blocked signal stays blocked in children. Ray also moves us to a process group
-    of our own, where a terminal's Ctrl-C no longer finds us.
-    """
-    group = os.getpgrp()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if os.getpgrp() != group:
-            os.setpgid(0, group)
-
-
-def _join(ray: Any, address: str) -> None:
-    """Connect to a cluster, and bring this program along: its nodes may have none, or another.
-
-    Raises:
-        ConnectionError: if nobody answers, or the answer is no.
-    """
-    _expect_listener(address)
-    packages = [str(Path(__file__).parent.parent / name) for name in ("convert", "shards")]
-    try:
-        ray.init(address=address, runtime_env={"py_modules": packages}, **_QUIET)
-    except (ray.exceptions.RayError, RuntimeError, ValueError) as error:
-        raise ConnectionError(f"--address {address}: {error}") from error
-
-
-def _expect_listener(address: str) -> None:
-    """Fail within seconds where Ray itself would try for ten minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        return  # `auto` and the like: Ray finds it, or says so at once
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
-    except OSError as error:
-        raise ConnectionError(
-            f"--address {address}: {error}; expected a Ray cluster there, as `ray start --head` "
-            f"prints it"
-        ) from error
-
-
-def _present_token() -> None:
-    """Show the cluster our token if we have one; a cluster that wants none does not mind.
-
-    `ray start` asks for a token where one exists, but a driver that is given an address does not
-    present it by itself.
-    """
-    if "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -5,8 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from convert.decode import PIL_ERRORS
 from convert.errors import ImageBudgetError, LabelMapError, SizeMismatchError
-from convert.image import PIL_ERRORS, ImagePolicy
+from convert.policy import ImagePolicy
 from convert.record import LabelTable
 from shards.sample import LabelMap, Size
 

@@ -18,12 +18,12 @@ from convert.config import default_config, load_config
 from convert.errors import ConfigError, ConvertError
 from convert.execute import Executor, open_executor
 from convert.files import DataRoot
+from convert.folders import alone, input_folder, output_folder
 from convert.job import REFUSED, Job, Outcome, convert
 from convert.pillow import live_pillow
 from convert.progress import TerminalDisplay
 from convert.report import by_source, over_budget, print_report
 from convert.sources.registry import SOURCES
-from shards.store import exclusive, sweep
 
 _OK, _FAILED, _NOT_BEGUN, _INTERRUPTED = 0, 1, 2, 130
 _SHOWN_FAILURES = 3
@@ -100,14 +100,14 @@ def run(  # noqa: PLR0913 - a command has the options it has
         if all_ == bool(source):
             raise ConfigError("say either --all or --source NAME ...")
         settings = load_config(config or default_config(), SOURCES)
-        data = DataRoot(_input_folder(root))
+        data = DataRoot(input_folder(root))
         choice = choose(settings, data, source, split)
         if require_all and choice.absent:
             raise ConfigError("\n".join(f"{name}: {why}" for name, why in choice.absent.items()))
         job = Job(
             config=settings,
             root=data,
-            out=_output_folder(out, data.path),
+            out=output_folder(out, data.path),
             sources=choice.sources,
             splits=frozenset(split) if split else None,
             limit=limit,
@@ -116,7 +116,7 @@ def run(  # noqa: PLR0913 - a command has the options it has
         )
         count = len(os.sched_getaffinity(0)) if workers is None else workers
         with (
-            _alone(job.out),
+            alone(job.out),
             open_executor(count, address=address, dashboard=dashboard) as executor,
             _stoppable(),  # after Ray, which takes the signal for itself and aborts
             TerminalDisplay(console) as display,
@@ -130,40 +130,6 @@ def run(  # noqa: PLR0913 - a command has the options it has
         _say(console, "stopped. Finished shards stay; the same command goes on from there.")
         return _INTERRUPTED
     return _report(console, job, outcome, max_rejected)
-
-
-def _input_folder(root: Path) -> Path:
-    if not root.is_dir():
-        raise ConfigError(f"--root {root}: no such folder; expected the one with the downloads")
-    return root.resolve()
-
-
-def _output_folder(out: Path, root: Path) -> Path:
-    folder = out.resolve()
-    if folder == root or folder in root.parents:
-        raise ConfigError(f"--out {out} holds the data of --root; choose a folder of its own")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"--out {out}: {error.strerror}; expected a folder to write to"
-        ) from error
-    return folder
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other runs out, and leave no temporary file of dead workers, neither old nor ours."""
-    with exclusive(out) as held:
-        if not held:
-            raise ConfigError(
-                f"another run is writing to {out}; wait for it or choose another --out"
-            )
-        sweep(out)
-        try:
-            yield
-        finally:
-            sweep(out)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import msgspec
 
 from convert.errors import ImageMissingError, LabelMapError, RecordError
 from convert.files import DataRoot
-from convert.image import ImagePolicy
 from convert.plan import ShardTask
+from convert.policy import ImagePolicy
 from convert.record import Record
 from convert.source import Item, Source
 from convert.transform import transform

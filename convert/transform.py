@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from convert.decode import Header, read_header
 from convert.errors import AnnotationError, SizeMismatchError, SpanError
 from convert.geometry import clip_box, fit_longest_side, scale_box
-from convert.image import Header, ImagePolicy, read_header, store
+from convert.image import store
 from convert.labels import read_label_size, store_labels
 from convert.mask import store_mask
+from convert.policy import ImagePolicy
 from convert.record import RawRegion, Record
 from shards.sample import Box, LabelMap, Region, Sample, Size
 

@@ -10,8 +10,8 @@ import yaml
 
 from convert.config import Config, Handling, default_config, load_config
 from convert.errors import ConfigError
-from convert.image import ImagePolicy
 from convert.plan import PlanPolicy
+from convert.policy import ImagePolicy
 from convert.record import LabelTable
 from convert.sources.registry import SOURCES
 from shards.index.dali import DALI

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
+from convert.decode import Header, decode_rgb, read_header
 from convert.errors import ImageBudgetError, ImageDecodeError, RecordError
 from convert.geometry import fit_longest_side
-from convert.image import Header, ImagePolicy, decode_rgb, read_header, store, why_not_keep
+from convert.image import store, why_not_keep
 from convert.jpeg import JpegHeader, read_jpeg_header
+from convert.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
     END,

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageOps, JpegImagePlugin
 
 from convert.errors import ImageDecodeError, RecordError
-from convert.image import ImagePolicy
 from convert.jpeg import exif_orientation, read_jpeg_header, strip_jpeg
+from convert.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
     END,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convert.errors import ImageBudgetError, LabelMapError, SizeMismatchError
-from convert.image import ImagePolicy
 from convert.labels import store_labels
+from convert.policy import ImagePolicy
 from convert.record import LabelTable
 from shards.sample import LabelMap, Size
 from tests.property.pictures import save

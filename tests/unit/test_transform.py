@@ -14,7 +14,7 @@ from convert.errors import (
     SizeMismatchError,
     SpanError,
 )
-from convert.image import ImagePolicy
+from convert.policy import ImagePolicy
 from convert.record import LabelTable, Polygons, RawLabelMap, RawRegion, Record
 from convert.transform import transform
 from shards.mask import decode_mask
