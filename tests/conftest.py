@@ -51,7 +51,7 @@ def miniature(draw_miniature: Callable[..., Miniature]) -> Miniature:
 
 @pytest.fixture(scope="session")
 def defective(draw_miniature: Callable[..., Miniature]) -> Miniature:
-    return draw_miniature(with_defects=True)
+    return draw_miniature(2, with_defects=True)  # the clean ones are in the other miniature
 
 
 @pytest.fixture(scope="session")
