@@ -2,6 +2,7 @@
 
 import gc
 import io
+import re
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ from PIL import Image
 
 from shards.load.plain import read_split
 from shards.manifest import read_manifest
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.consumers
 webdataset = pytest.importorskip("webdataset")
@@ -76,6 +78,16 @@ def test_tar_rules_of_every_consumer(converted, shared):
     )
     total = sum(read_manifest(folder).samples for folder in splits(converted))
     assert done.stdout.split() == ["samples", str(total), "violations", "none"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readers_in_the_readme_run(converted, number):
+    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    code = blocks[number].replace("SHARDS", str(converted))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "refcoco-0000000983" in done.stdout
 
 
 def test_gnu_tar_lists_it(converted):
