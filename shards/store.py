@@ -84,7 +84,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
             yield False
             return
         except OSError as error:
-            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EINVAL}:
+            if error.errno not in {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EINVAL}:
                 raise
         yield True
     finally:

@@ -8,6 +8,7 @@ import pytest
 
 from convert.demo import DRAWINGS
 from convert.doctor import doctor
+from convert.run import run
 from tests.conftest import REPOSITORY, hash_tree
 
 
@@ -100,6 +101,37 @@ def test_rows_that_cannot_be_used(defective, capsys):
     texts = [text for text, _ in problems(found["refcoco"])]
     assert any("annotations that cannot be used" in text for text in texts)
     assert any("AnnotationError" in text for text in texts)
+
+
+MOVED = {
+    "Semantic_Segm/coco_stuff": "Semantic_Segm/cocostuff",
+    "Semantic_Segm/mapillary": "mapillary",
+    "Semantic_Segm/paco_lvis": "paco_lvis",
+    "Semantic_Segm/pascal_part": "pascal_part",
+    "GranDf_HA_images": "GranDf/GranDf_HA_images",
+    "GranDf/annotations/train": "GranDf/train",
+    "GranDf/annotations/val_test": "GranDf/val_test",
+    "coco_2014": "Refer_Segm/coco_2014",
+    "flikcr_30k/train": "flikcr_30k/flickr30k-images",
+    "RefCoco_Reg/mdetr_annotations/final_flickr_mergedGT_train.json": (
+        "flikcr_30k/mdetr_annotations/final_flickr_mergedGT_train.json"
+    ),
+}
+"""The guide's places -> those of the reference code, of archives, and of the guide's own tree."""
+
+
+def test_other_spellings_are_as_good(copy, converted, small_shards, tmp_path, capsys):
+    for place, other in MOVED.items():
+        (copy / other).parent.mkdir(parents=True, exist_ok=True)
+        (copy / place).rename(copy / other)
+    # The reference code looks for the region sources' photos in a folder without train2014.
+    (copy / "RefCoco_Reg/coco_2014").symlink_to(copy / "Refer_Segm/coco_2014/train2014")
+    status, found = diagnose(copy, capsys)
+    assert {name for name, row in found.items() if row["state"] != "ready"} == set()
+    assert status == 0
+    out = tmp_path / "out"
+    assert run(all_=True, workers=0, root=copy, out=out, config=small_shards) == 0
+    assert hash_tree(out) == hash_tree(converted)
 
 
 def test_an_optional_split_is_no_fault(copy, capsys):
