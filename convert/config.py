@@ -184,7 +184,11 @@ class _Builder:
             if name in values:
                 with self.at(name):
                     parsed[name] = self._value(values[name], f.type)
-        return cls(**parsed) if len(self.mistakes) == before else None
+        try:
+            return cls(**parsed) if len(self.mistakes) == before else None
+        except ConfigError as error:
+            self.wrong(str(error))
+            return None
 
     def _value(self, value: Any, kind: Any) -> Any:
         try:

@@ -5,6 +5,7 @@ annotation belongs to a sentence. Sizes are numbers, or numbers in strings.
 """
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -12,6 +13,7 @@ from convert.errors import AnnotationError
 from convert.files import DataRoot
 from convert.formats.coco import CocoCategory
 from convert.formats.typed_json import read_json
+from convert.source import make_id
 from shards.sample import Size
 
 
@@ -122,6 +124,12 @@ def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
     for image_id, ids in stray.items():
         # Photos have numbers for names, too: this one must not look like another photo.
         yield PhotoData(f"row-{image_id}", [], tuple(ids))
+
+
+def scan_photos(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
+    """(id, encoded `PhotoData`) of every photo."""
+    for photo in read_photos(root, place):
+        yield make_id(PurePosixPath(photo.file).stem), msgspec.msgpack.encode(photo)
 
 
 def _box(row: BoxRow, categories: dict[int, str]) -> BoxData:

@@ -11,7 +11,9 @@ from convert.config import default_config, load_config
 from convert.demo import DRAWINGS
 from convert.errors import RecordError
 from convert.files import DataRoot
+from convert.layouts.registry import LAYOUTS
 from convert.source import missing_needs
+from convert.sources.annotation_files import AnnotationFiles
 from convert.sources.registry import SOURCES
 
 CONFIG = load_config(default_config(), SOURCES)
@@ -40,6 +42,12 @@ def test_every_drawing_is_configured():
 
 def test_every_kind_is_used():
     assert {type(entry.source) for entry in CONFIG.sources.values()} == set(SOURCES.values())
+
+
+def test_every_layout_is_used():
+    sources = [entry.source for entry in CONFIG.sources.values()]
+    used = {source.layout for source in sources if isinstance(source, AnnotationFiles)}
+    assert used == set(LAYOUTS)
 
 
 def test_needs_are_met_by_the_miniature(named):

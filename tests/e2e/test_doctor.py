@@ -65,7 +65,7 @@ def test_a_moved_file_is_found_and_the_link_it_tells_mends_it(copy, capsys):
     status, found = diagnose(copy, capsys, "coco_captions")
     assert status == 1
     (text, remedy), *_ = problems(found["coco_captions"])
-    assert text.startswith("no captions of train: coco_2017/annotations/captions_train2017.json")
+    assert text.startswith("no annotations of train: coco_2017/annotations/captions_train2017.json")
     for finding in found["coco_captions"]["findings"]:
         if finding["remedy"].startswith("mkdir"):
             subprocess.run(["bash", "-c", finding["remedy"]], cwd=copy, check=True)

@@ -7,26 +7,28 @@ import sys
 import pytest
 from PIL import Image
 
+from convert.layouts.registry import LAYOUTS
 from convert.run import run
-from convert.sources.registry import SOURCES
 from shards.load.plain import read_split
 from tests.conftest import REPOSITORY
 
 CONFIG = """
 sources:
   vizwiz:
-    kind: captions_csv
+    kind: annotation_files
+    layout: captions_csv
     annotations: {train: [csv/train.csv]}
     photos: {train: [csv/photos]}
   plain:
-    kind: coco_captions
+    kind: annotation_files
+    layout: captions
     annotations: {train: [nowhere.json]}
     photos: {train: [nowhere]}
 """
 
 
 @pytest.fixture
-def kind(tmp_path, monkeypatch):
+def layout(tmp_path, monkeypatch):
     text = (REPOSITORY / "docs/adding-a-source.md").read_text()
     code = re.search(r"```python\n(\"\"\"Captions in a CSV.*?)```", text, re.DOTALL)
     assert code
@@ -38,11 +40,11 @@ def kind(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, path.stem, module)
     spec.loader.exec_module(module)
-    return module.CaptionsCsv
+    return module.CAPTIONS_CSV
 
 
-def test_it_converts(kind, tmp_path, monkeypatch):
-    monkeypatch.setitem(SOURCES, "captions_csv", kind)
+def test_it_converts(layout, tmp_path, monkeypatch):
+    monkeypatch.setitem(LAYOUTS, "captions_csv", layout)
     root = tmp_path / "data"
     (root / "csv/photos").mkdir(parents=True)
     for name in ("one.jpg", "two.jpg"):

@@ -4,10 +4,7 @@ Layouts: facebookresearch/paco, `paco_lvis_v1_*.json`; facebookresearch/VLPart,
 `tools/pascal_part_mat2json.py`, which leaves out `info`, attributes and the objects of its parts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -16,8 +13,8 @@ from convert.files import DataRoot
 from convert.formats.coco import CocoCategory, CocoImage, parse_segmentation, photo_places
 from convert.formats.typed_json import read_json
 from convert.geometry import box_from_xywh
+from convert.layouts.layout import Layout
 from convert.record import Places, RawRegion, Record
-from convert.source import Item, Need, needs_by_split, ready_splits
 
 
 class _FileRow(msgspec.Struct, frozen=True):
@@ -57,68 +54,42 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-@dataclass(frozen=True)
-class CocoParts:
-    """Annotation files and the photos they are about.
+def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
+    """One item per photo, with its objects and parts."""
+    file = read_json(root, place, _File)
+    categories = {row.id: row.name for row in file.categories}
+    attributes = {row.id: row.name for row in file.attributes}
+    photos = {image.id: _Data(image.id, image, []) for image in file.images}
+    for row in file.annotations:
+        data = photos.setdefault(row.image_id, _Data(row.image_id, None, []))
+        data.things.append(_thing(row, categories, attributes))
+    for data in photos.values():
+        yield f"{data.image_id:012d}", msgspec.msgpack.encode(data)
 
-    Attributes:
-        annotations: split -> places of its file.
-        photos: split -> folders its photos may be in.
-    """
 
-    annotations: Mapping[str, Places]
-    photos: Mapping[str, Places]
-    table: ClassVar[None] = None
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """As configured."""
-        return tuple(self.annotations)
-
-    def needs(self) -> tuple[Need, ...]:
-        """A file and a folder for each split."""
-        return needs_by_split({"annotations": self.annotations, "photos": self.photos})
-
-    def scan(self, root: DataRoot) -> Iterator[Item]:
-        """One item per photo, with its objects and parts."""
-        for split in ready_splits(self, root):
-            file = read_json(root, root.find(self.annotations[split]) or "", _File)
-            categories = {row.id: row.name for row in file.categories}
-            attributes = {row.id: row.name for row in file.attributes}
-            photos = {image.id: _Data(image.id, image, []) for image in file.images}
-            for row in file.annotations:
-                data = photos.setdefault(row.image_id, _Data(row.image_id, None, []))
-                data.things.append(_thing(row, categories, attributes))
-            for data in photos.values():
-                yield Item(f"{data.image_id:012d}", split, msgspec.msgpack.encode(data))
-
-    def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
-        """Nothing to open: an item carries its annotations."""
-        del root
-        return nullcontext(self._record)
-
-    def _record(self, item: Item) -> Record:
-        data = _decoder.decode(item.data)
-        if data.image is None:
-            raise AnnotationError(
-                f"annotation {data.things[0].id} is about image {data.image_id}, which `images` "
-                f"does not list"
-            )
-        numbers = {thing.id: number for number, thing in enumerate(data.things)}
-        regions: list[RawRegion] = []
-        notes: list[str] = []
-        for thing in data.things:
-            region, found = _region(thing, numbers)
-            regions.append(region)
-            notes += found
-        return Record(
-            photo=photo_places(self.photos[item.split], data.image.file_name),
-            file=data.image.file_name,
-            size=data.image.size,
-            ids={"image_id": data.image_id},
-            regions=tuple(regions),
-            notes=tuple(notes),
+def record(data: bytes, folders: Places) -> Record:
+    """One photo with everything the file says about it."""
+    photo = _decoder.decode(data)
+    if photo.image is None:
+        raise AnnotationError(
+            f"annotation {photo.things[0].id} is about image {photo.image_id}, which `images` "
+            f"does not list"
         )
+    numbers = {thing.id: number for number, thing in enumerate(photo.things)}
+    regions: list[RawRegion] = []
+    notes: list[str] = []
+    for thing in photo.things:
+        region, found = _region(thing, numbers)
+        regions.append(region)
+        notes += found
+    return Record(
+        photo=photo_places(folders, photo.image.file_name),
+        file=photo.image.file_name,
+        size=photo.image.size,
+        ids={"image_id": photo.image_id},
+        regions=tuple(regions),
+        notes=tuple(notes),
+    )
 
 
 def _thing(row: _FileRow, categories: dict[int, str], attributes: dict[int, str]) -> _Thing:
@@ -153,3 +124,6 @@ def _region(thing: _Thing, numbers: Mapping[int, int]) -> tuple[RawRegion, tuple
         ids={"ann_id": thing.id},
     )
     return region, notes
+
+
+PARTS = Layout(scan=scan, record=record)

@@ -1,0 +1,1 @@
+"""How annotation files are read that hold one split each."""
