@@ -8,7 +8,8 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from convert.config import Config, default_config, load_config
+from convert.config import Config, default_config
+from convert.config_file import load_config
 from convert.errors import ConfigError
 from convert.examine import Diagnosis, examine
 from convert.files import DataRoot

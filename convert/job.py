@@ -7,14 +7,14 @@ from shutil import rmtree
 
 import msgspec
 
-from convert.config import Config
+from convert.config import Config, Entry
 from convert.errors import ConfigError, SourceLayoutError
 from convert.execute import Executor, Failed
 from convert.files import DataRoot
 from convert.plan import ShardTask
 from convert.progress import Display
 from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
-from convert.task import WORK, Rejection, ShardMaker
+from convert.task import WORK, Recipe, Rejection, ShardMaker
 from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
 from shards.store import write_if_changed
 
@@ -76,8 +76,7 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
     for plan in plans:
         _announce(job, plan, display)
     make = ShardMaker(
-        sources={name: job.config.sources[name].source for name in job.sources},
-        policy=job.config.image,
+        recipes={name: _recipe(job.config.sources[name]) for name in job.sources},
         indexes=job.config.index_formats(),
         root=job.root,
         out=job.out,
@@ -95,6 +94,10 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
     if not outcome.failed and (job.out / WORK).exists():
         rmtree(job.out / WORK)
     return outcome
+
+
+def _recipe(entry: Entry) -> Recipe:
+    return Recipe(entry.source, entry.handling.image, entry.handling.filters)
 
 
 def _plan(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
@@ -182,7 +185,7 @@ def _finish_split(job: Job, source: str, split: str, plan: SplitPlan) -> Manifes
     if len(infos) < len(names):
         return None
     _remove_others(folder, f"{source}-{split}-", set(names))
-    policy: Mapping[str, object] = msgspec.to_builtins(job.config.image)
+    policy: Mapping[str, object] = msgspec.to_builtins(job.config.sources[source].handling.image)
     manifest = collect(source, split, plan.digest, policy, infos)
     table = job.config.sources[source].source.table
     if table is not None:

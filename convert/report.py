@@ -17,7 +17,8 @@ def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
         table.add_column(heading, no_wrap=True)
     for heading in ("items", "samples"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("rejected", overflow="fold")
+    for heading in ("rejected", "filtered"):
+        table.add_column(heading, overflow="fold")
     for heading in ("shards", "in", "out"):
         table.add_column(heading, justify="right", no_wrap=True)
     for manifest in finished:
@@ -32,6 +33,7 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
         f"{manifest.tally.items:,}",
         f"{manifest.samples:,}",
         describe_counts(manifest.tally.rejected) or "-",
+        describe_counts(manifest.tally.filtered) or "-",
         f"{len(manifest.shards):,}",
         describe_bytes(manifest.tally.bytes_in),
         describe_bytes(manifest.bytes),

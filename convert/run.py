@@ -14,7 +14,8 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.console import Console
 
 from convert.choose import Choice, choose
-from convert.config import default_config, load_config
+from convert.config import default_config
+from convert.config_file import load_config
 from convert.errors import ConfigError, ConvertError
 from convert.execute import Executor, open_executor
 from convert.files import DataRoot

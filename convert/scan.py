@@ -134,9 +134,10 @@ def source_fingerprint(config: Config, name: str) -> bytes:
     return fingerprint(
         FORMAT_VERSION,
         TRANSFORM_VERSION,
-        config.image,
+        config.sources[name].handling.image,
         sorted(config.indexes),
         name,
+        config.sources[name].handling.filters,
         type(config.sources[name].source).__name__,
         config.sources[name].source,
     )

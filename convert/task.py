@@ -9,6 +9,7 @@ import msgspec
 
 from convert.errors import ImageMissingError, LabelMapError, RecordError
 from convert.files import DataRoot
+from convert.filters import KEEP_ALL, Filters, LeftOut
 from convert.plan import ShardTask
 from convert.policy import ImagePolicy
 from convert.record import Record
@@ -20,12 +21,17 @@ from shards.manifest import ShardInfo, Tally
 from shards.sample import Sample
 from shards.write import ShardWriter
 
+_FILTER = "filter "
 WORK = ".work"
 """Folder in the output for what a running job needs; gone when the job is done."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A row of the quarantine: an item that did not become a sample, and why."""
+    """A row of the quarantine: an item that did not become a sample, and why.
+
+    Attributes:
+        error: its kind; `filter <name>` where the config leaves the item out.
+    """
 
     source: str
     split: str
@@ -45,11 +51,19 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """A source, and how its records become samples."""
+
+    source: Source
+    policy: ImagePolicy
+    filters: Filters = KEEP_ALL
+
+
+@dataclass(frozen=True, slots=True)
 class ShardMaker:
     """A picklable function from a task to its shard."""
 
-    sources: Mapping[str, Source]
-    policy: ImagePolicy
+    recipes: Mapping[str, Recipe]
     indexes: tuple[IndexFormat, ...]
     root: DataRoot
     out: Path
@@ -67,29 +81,34 @@ class ShardMaker:
                     shard.add(result.sample)
                     notes.update(result.notes)
                     bytes_in += result.bytes_in
-            lost = Counter(rejection.error for rejection in rejections)
+            kinds = Counter(row.error for row in rejections)
+            left_out = {k.removeprefix(_FILTER): n for k, n in kinds.items() if _FILTER in k}
+            lost = {kind: n for kind, n in kinds.items() if _FILTER not in kind}
             rows = msgspec.json.Encoder().encode_lines(rejections)
             return shard.commit(
                 task=task.digest,
-                tally=Tally(task.count, dict(sorted(lost.items())), _sorted(notes), bytes_in),
+                tally=Tally(task.count, _sorted(lost), _sorted(notes), bytes_in, _sorted(left_out)),
                 indexes=self.indexes,
                 beside={f"{task.shard}.rejects.jsonl": rows} if rejections else {},
             )
 
     def _convert(self, task: ShardTask, items: Sequence[Item]) -> Iterator[Converted | Rejection]:
-        with self.sources[task.source].open(self.root) as record_of:
+        recipe = self.recipes[task.source]
+        with recipe.source.open(self.root) as record_of:
             for item in items:
                 file = ""
                 try:
                     record = record_of(item)
                     file = record.file
-                    yield self._read_and_transform(f"{task.source}-{item.id}", record)
-                except RecordError as error:
+                    yield self._read_and_transform(f"{task.source}-{item.id}", record, recipe)
+                except (RecordError, LeftOut) as error:
                     kind = type(error).__name__
+                    if isinstance(error, LeftOut):
+                        kind = f"{_FILTER}{error.filter}"
                     yield Rejection(task.source, task.split, item.id, file, kind, str(error))
 
-    def _read_and_transform(self, key: str, record: Record) -> Converted:
-        limit = self.policy.max_bytes
+    def _read_and_transform(self, key: str, record: Record, recipe: Recipe) -> Converted:
+        limit = recipe.policy.max_bytes
         photo = self.root.read_first(record.photo, max_bytes=limit)
         if photo is None:
             raise ImageMissingError(f"no such file; looked for {', '.join(record.photo)}")
@@ -100,7 +119,9 @@ class ShardMaker:
                 places = ", ".join(record.labels.places)
                 raise LabelMapError(f"no label map; looked for {places}")
         content = labels[1] if labels else None
-        sample, notes = transform(key, record, photo[1], content, self.policy)
+        sample, notes = transform(
+            key, record, photo[1], content, recipe.policy, filters=recipe.filters
+        )
         return Converted(sample, notes, len(photo[1]) + len(content or b""))
 
 
@@ -131,5 +152,5 @@ def read_items(out: Path, task: ShardTask) -> list[Item]:
     return items
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))

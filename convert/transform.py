@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from convert.decode import Header, read_header
 from convert.errors import AnnotationError, SizeMismatchError, SpanError
+from convert.filters import KEEP_ALL, Filters, apply_filters
 from convert.geometry import clip_box, fit_longest_side, scale_box
 from convert.image import store
 from convert.labels import read_label_size, store_labels
@@ -25,8 +26,14 @@ class Frame:
     turn: bool
 
 
-def transform(
-    key: str, record: Record, photo: bytes, labels: bytes | None, policy: ImagePolicy
+def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
+    key: str,
+    record: Record,
+    photo: bytes,
+    labels: bytes | None,
+    policy: ImagePolicy,
+    *,
+    filters: Filters = KEEP_ALL,
 ) -> tuple[Sample, tuple[str, ...]]:
     """(sample, what was normalised).
 
@@ -36,8 +43,10 @@ def transform(
         photo: the original file.
         labels: the label map's file, where the record has one.
         policy: how images are stored.
+        filters: what is left out.
 
     Raises:
+        LeftOut: if the filters leave nothing of it.
         RecordError: of the kind that says what is wrong with the data.
     """
     header = read_header(photo, policy)
@@ -45,6 +54,7 @@ def transform(
     if annotated is None and labels is not None:
         annotated = read_label_size(labels, policy)
     frame, turned = _choose_frame(header, annotated, policy)
+    record, left_out = apply_filters(record, frame.size, filters)
     image, done = store(photo, header, frame.stored, policy, turn=frame.turn)
     _check_spans(record)
     regions, region_notes = _store_regions(record.regions, frame)
@@ -59,7 +69,7 @@ def transform(
         conversations=record.conversations,
         labels=_store_labels(record, labels, frame, policy),
     )
-    return sample, (f"photo {done}", *turned, *record.notes, *region_notes)
+    return sample, (f"photo {done}", *turned, *record.notes, *left_out, *region_notes)
 
 
 def _choose_frame(

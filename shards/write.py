@@ -98,7 +98,7 @@ class ShardWriter:
             ShardError: if items are unaccounted for; nothing is left behind.
         """
         samples = len(self._keys)
-        if samples + sum(tally.rejected.values()) != tally.items:
+        if samples + tally.lost != tally.items:
             raise ShardError(f"{self._name}: {samples} samples do not fit {tally}")
         self._write(END)
         self._stream.flush()

@@ -110,6 +110,8 @@ def _draw(brief: Brief, source: str, first: int, files: dict[str, tuple[str, _Fi
         study.save(brief.root / photo)
         file = files[study.split][1]
         told = list(_tell(study))[: _FEWER if masks else _SENTENCES]
+        if not (masks or study.defect or study.number % 4):
+            file.add(study, len(told), _blurt(study))  # too short: filtered, with its box
         regions: list[TrueRegion] = []
         for number, said in enumerate(told):
             found = file.add(study, number, said)
@@ -147,6 +149,12 @@ def _tell(study: Study) -> Iterator[Said]:
     for said in (whole, plain, twice, one, other):
         bare = study.defect == _NOT_TOLD
         yield _tokenise(replace(said, phrases=() if bare else said.phrases))
+
+
+def _blurt(study: Study) -> Said:
+    """A sentence that says no more than what there is."""
+    thing, mask = study.scene.things[0], study.scene.masks()[0]
+    return _tokenise(say(mark(thing.kind.capitalize(), (mask,)), "."))
 
 
 def _tokenise(said: Said) -> Said:

@@ -12,6 +12,8 @@ _PHOTOS = "visual_genome/images"
 _FIRST = 2_315_354
 _CATEGORY = "object"
 _ROW_DEFECTS = {"negative width": "AnnotationError", "image row gone": "AnnotationError"}
+_SPECK, _OUTSIDE, _IGNORED = "a speck", "what is not there", "nothing to speak of"
+_FILTERED = (_SPECK, _OUTSIDE, _IGNORED)
 _Rows = list[dict[str, object]]
 
 
@@ -33,7 +35,9 @@ def draw_visual_genome(brief: Brief) -> Truth:
             prefix = "row-" if study.defect == "image row gone" else ""
             rejects.append(TrueReject(f"{prefix}{study.number}", study.split, error))
         else:
-            regions = tuple(_region(study, text, box) for text, box in described)
+            regions = tuple(
+                _region(study, text, box) for text, box in described if text not in _FILTERED
+            )
             samples.append(
                 TrueSample(str(study.number), study.split, photo, study.size, regions=regions)
             )
@@ -59,7 +63,9 @@ def _describe(study: Study) -> list[tuple[str, list[int]]]:
             found.append((wrap.format(text), [x0, y0, x1 - x0 + 1, y1 - y0 + 1]))
     found.append(("the whole picture", [-3, -2, width + 7, height + 4]))
     found.append((f"left side of {study.scene.setting.name}", [-5, 10, width // 3, height]))
-    found.append(("a speck", [width // 2, height // 2, 0, 0]))
+    found.append((_SPECK, [width // 2, height // 2, 0, 0]))
+    found.append((_OUTSIDE, [width + 3, 4, 5, 6]))
+    found.append((_IGNORED, [2, 3, 11, 12]))
     return found
 
 
@@ -104,4 +110,5 @@ def _annotation(row_id: int, image_id: int, text: str, bbox: list[int]) -> dict[
         "id": row_id,
         "bbox": bbox,
         "caption": text,
+        **({"ignore": 1} if text == _IGNORED else {}),
     }

@@ -11,6 +11,7 @@ import msgspec
 
 from convert.errors import AnnotationError
 from convert.files import DataRoot
+from convert.filters import IGNORE
 from convert.formats.coco import CocoCategory
 from convert.formats.typed_json import read_json
 from convert.source import make_id
@@ -67,7 +68,7 @@ class BoxData(msgspec.Struct, frozen=True, array_like=True):
     id: int
     bbox: tuple[float, float, float, float]
     category: str
-    crowd: bool
+    attributes: tuple[str, ...]
     original_id: int | None
     tokens: tuple[tuple[int, int], ...]
     caption: str
@@ -137,7 +138,7 @@ def _box(row: BoxRow, categories: dict[int, str]) -> BoxData:
         id=row.id,
         bbox=row.bbox,
         category=categories.get(row.category_id, ""),
-        crowd=bool(row.iscrowd or row.ignore),
+        attributes=(("crowd",) if row.iscrowd else ()) + ((IGNORE,) if row.ignore else ()),
         original_id=row.original_id,
         tokens=row.tokens_positive,
         caption=row.caption,

@@ -49,6 +49,7 @@ def _regions(photo: PhotoData) -> Iterator[RawRegion]:
             phrases=tuple(caption.strip() for _, caption in said),
             box=box_from_xywh(*first.bbox),
             category=first.category,
+            attributes=first.attributes,
             ids={
                 "ann_id": first.id if first.original_id is None else first.original_id,
                 "row_ids": tuple(b.id for b, _ in said),

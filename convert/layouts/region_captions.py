@@ -20,7 +20,7 @@ def record(data: bytes, folders: Places) -> Record:
             phrases=(box.caption.strip(),),
             box=box_from_xywh(*box.bbox),
             category=box.category,
-            attributes=("crowd",) if box.crowd else (),
+            attributes=box.attributes,
             ids={"ann_id": box.id},
         )
         for sentence in photo.sentences

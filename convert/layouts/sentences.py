@@ -47,7 +47,7 @@ def _region(box: BoxData, number: int, caption: str) -> tuple[RawRegion, tuple[s
         masks=masks,
         spans=tuple(Span(number, start, stop) for start, stop in box.tokens),
         category=box.category,
-        attributes=("crowd",) if box.crowd else (),
+        attributes=box.attributes,
         ids={"ann_id": box.id},
     )
     return region, notes

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.config import default_config, load_config
+from convert.config import default_config
+from convert.config_file import load_config
 from convert.demo import DRAWINGS
 from convert.errors import RecordError
 from convert.files import DataRoot

@@ -8,6 +8,7 @@ import pytest
 
 from convert.demo import draw
 from convert.run import run
+from shards.load.plain import read_split
 from tests.conftest import command, hash_tree, write_config
 
 FOUR = ("grandf_ha", "ade20k", "refcoco", "coco_captions")
@@ -116,6 +117,32 @@ def test_too_many_rejects_fail_the_run_and_the_row_says_why(copy, tmp_path, smal
     assert [row["file"] for row in rows] == [photo.name]
     assert rows[0]["message"].startswith("no such file; looked for coco_2017/train2017/")
     assert convert(copy, out, small_shards, max_rejected=0.5) == 0
+
+
+def test_what_filters_leave_out_is_counted_by_name(copy, tmp_path, small_shards, capsys):
+    config = tmp_path / "glamm.yaml"
+    before = "  coco_captions:\n    kind: annotation_files\n"
+    text = small_shards.read_text()
+    assert before in text
+    rules = "    filters: {shortest_side: 120, caption_words: 9}\n"
+    config.write_text(text.replace(before, before + rules))
+    (tmp_path / "classes").symlink_to(small_shards.parent / "classes")
+    out = tmp_path / "out"
+    assert convert(copy, out, config, all_=False, source=["coco_captions"]) == 0
+    said = capsys.readouterr().out
+    rows = [
+        json.loads(line)
+        for path in (out / "coco_captions").rglob("*.rejects.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert rows
+    assert {row["error"] for row in rows} == {"filter shortest_side"}
+    assert "4 - 2 shortest_side" in " ".join(said.split())
+    assert "x caption left out by caption_words" in said
+    samples = [s for split in ("train", "val") for s in read_split(out / "coco_captions" / split)]
+    assert len(samples) + len(rows) == 8
+    assert min(min(s.original_size.height, s.original_size.width) for s in samples) >= 120
+    assert min(len(text.split()) for sample in samples for text in sample.captions) >= 9
 
 
 def test_repaired_files_are_taken_up_when_asked(copy, converted, tmp_path, small_shards):

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from convert.config import Config, Handling, default_config, load_config
+from convert.config import Config, Handling, default_config
+from convert.config_file import load_config
 from convert.errors import ConfigError
+from convert.filters import Filters
 from convert.plan import PlanPolicy
 from convert.policy import ImagePolicy
 from convert.record import LabelTable
@@ -54,7 +56,7 @@ def mistakes(tmp_path: Path, values: Any) -> list[str]:
 def test_the_shipped_config() -> None:
     config = load_config(default_config(), SOURCES)
     assert {"grandf_ha", "ade20k", "refcoco", "coco_captions"} <= set(config.sources)
-    assert config.image == ImagePolicy()
+    assert {e.handling.image for e in config.sources.values()} == {ImagePolicy()}
     assert config.index_formats() == (DALI,)
     for name, entry in config.sources.items():
         assert entry.source.splits
@@ -65,7 +67,7 @@ def test_the_shipped_config() -> None:
 
 def test_defaults_live_in_the_dataclasses(tmp_path) -> None:
     config = load(tmp_path, {"sources": {"a": STUB}})
-    assert (config.image, config.indexes, config.seed) == (ImagePolicy(), ("dali",), 0)
+    assert (config.indexes, config.seed) == (("dali",), 0)
     assert config.sources["a"].handling == Handling()
     found: Any = config.sources["a"].source
     assert found == Stub({"train": ("x", "y")})
@@ -76,14 +78,24 @@ def test_an_entry_overrides_the_file_and_the_file_the_defaults(tmp_path) -> None
     values = {
         "seed": 3, "items_per_shard": 5, "order": "source", "max_rejected": 1, "indexes": [],
         "image": {"longest_side": 512, "subsampling": "4:4:4"},
-        "sources": {"a": STUB, "b": {**STUB, "items_per_shard": 6, "depth": 2}},
+        "filters": {"shortest_side": 7},
+        "sources": {
+            "a": STUB,
+            "b": {
+                **STUB, "items_per_shard": 6, "depth": 2, "image": {"quality": 80},
+                "filters": {"ignored": True},
+            },
+        },
     }  # fmt: skip
     config = load(tmp_path, values)
     assert list(config.sources) == ["a", "b"]
     assert config.plan_policy("a", None) == PlanPolicy(5, "source", 3)
     assert config.plan_policy("b", 9) == PlanPolicy(6, "source", 3, 9)
     assert config.sources["b"].handling.max_rejected == 1
-    assert config.image == ImagePolicy(longest_side=512, subsampling="4:4:4")
+    a, b = (config.sources[name].handling for name in "ab")
+    assert a.image == ImagePolicy(longest_side=512, subsampling="4:4:4")
+    assert b.image == ImagePolicy(longest_side=512, subsampling="4:4:4", quality=80)
+    assert (a.filters, b.filters) == (Filters(7), Filters(7, ignored=True))
     assert config.index_formats() == ()
     found: Any = config.sources["b"].source
     assert found == Stub({"train": ("x", "y")}, depth=2)
@@ -124,8 +136,10 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "text in a source": (_entry(depth="x"), "sources.a: depth: Expected `int`"),
     "text for a list": (_entry(photos={"train": "x"}), "sources.a: photos: Expected `array`"),
     "a list for a mapping": (_entry(photos=["x"]), "sources.a: photos: Expected `object`"),
-    "images that are a number": (_with(image=5), "image: .*mapping.*got 5"),
-    "images that are a list": (_with(image=["x"]), "image: .*mapping"),
+    "images that are a number": (_with(image=5), "image: Expected `object`.*got 5"),
+    "images that are a list": (_with(image=["x"]), "image: Expected `object`"),
+    "unknown filter": (_with(filters={"caption": 3}), "filters: .*`caption`"),
+    "a filter below 0": (_entry(filters={"box_side": -1}), "sources.a: filters: .*>= 0"),
     "unknown index": (_with(indexes=["dalli"]), "indexes: .*dalli.*'dali'"),
     "an index that is text": (_with(indexes="dali"), "indexes"),
     "an index that is a number": (_with(indexes=5), "indexes"),

@@ -58,7 +58,8 @@ def test_equal_values_have_equal_bytes() -> None:
     assert encode(one) == encode(two)
     assert encode(one) == (
         b'{\n  "bytes": 2,\n  "name": "n",\n  "samples": 1,\n  "sha256": "s",\n  "tally": {\n'
-        b'    "bytes_in": 4,\n    "items": 3,\n    "notes": {\n      "c": 1\n    },\n'
+        b'    "bytes_in": 4,\n    "filtered": {},\n    "items": 3,\n'
+        b'    "notes": {\n      "c": 1\n    },\n'
         b'    "rejected": {\n      "a": 1,\n      "b": 2\n    }\n  },\n  "task": "t"\n}\n'
     )
 

@@ -1,0 +1,26 @@
+"""What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
+
+A compiled module that does not build is left out; the plain Python beside it gives the same bytes.
+"""
+
+from setuptools import Extension, find_packages, setup
+
+_ABI = {"py_limited_api": True, "define_macros": [("Py_LIMITED_API", "0x030B0000")]}
+_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+
+setup(
+    packages=[
+        *find_packages(include=["convert*", "shards*"]),
+        "convert.configs",
+        "convert.configs.classes",
+    ],
+    package_dir={"convert.configs": "configs", "convert.configs.classes": "configs/classes"},
+    package_data={"": ["py.typed", "*.yaml", "*.json"]},
+    ext_modules=[
+        Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
+                  extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)  # fmt: skip
