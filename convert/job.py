@@ -11,8 +11,10 @@ from convert.config import Config, Entry
 from convert.errors import ConfigError, SourceLayoutError
 from convert.execute import Executor, Failed
 from convert.files import DataRoot
+from convert.leaks import EvalLister
 from convert.plan import ShardTask
 from convert.progress import Display
+from convert.report import describe_plan
 from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
 from convert.task import WORK, Recipe, Rejection, ShardMaker
 from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
@@ -31,7 +33,8 @@ class Job:
         splits: only these; None for all.
         limit: photos per split; None for all.
         replace: whether shards of another plan may be overwritten and removed.
-        retry_rejected: make shards again that hold fewer samples than items.
+        retry_rejected: make shards again of whose items some were rejected.
+        exclude_eval: leave photos out of train that some source evaluates on.
     """
 
     config: Config
@@ -42,6 +45,7 @@ class Job:
     limit: int | None = None
     replace: bool = False
     retry_rejected: bool = False
+    exclude_eval: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +74,7 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
         SourceLayoutError: before any work, naming every source whose files are not right.
         ConfigError: before any work, if shards of another plan are in the way.
     """
+    _list_eval_photos(job, executor, display)
     plans = _plan(job, executor, display)
     _expect_room(job, plans)
     outcome = Outcome(refused=[plan for plan in plans if plan.refused])
@@ -100,31 +105,39 @@ def _recipe(entry: Entry) -> Recipe:
     return Recipe(entry.source, entry.handling.image, entry.handling.filters)
 
 
+def _list_eval_photos(job: Job, executor: Executor, display: Display) -> None:
+    """List what is evaluated on, for every collection that is to be converted."""
+    found = (job.config.sources[name].handling.collection for name in job.sources)
+    collections = [collection for collection in dict.fromkeys(found) if collection]
+    for result in executor.execute(EvalLister(job.config, job.root, job.out), collections):
+        if isinstance(result, Failed):
+            raise SourceLayoutError(f"{result.task}: listing it failed\n{result.error}")
+        for name, why in result.result.unread.items():
+            display.say(f"not compared with train splits: {name}: {why}")
+
+
 def _plan(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
     """Scan every source, in parallel; in the order of the config."""
     planner = Planner(
-        job.config, job.root, job.out, job.splits, job.limit, retry_rejected=job.retry_rejected
+        job.config,
+        job.root,
+        job.out,
+        job.splits,
+        job.limit,
+        retry_rejected=job.retry_rejected,
+        exclude_eval=job.exclude_eval,
     )
     plans: dict[str, SourcePlan] = {}
     for result in executor.execute(planner, job.sources):
         if isinstance(result, Failed):
             raise SourceLayoutError(f"{result.task}: scanning it failed\n{result.error}")
         plans[result.task] = result.result
-        display.say(_describe(result.result))
+        for line in describe_plan(result.result):
+            display.say(line)
     broken = [f"{plan.source}: {plan.refused}" for plan in plans.values() if plan.broken]
     if broken:
         raise SourceLayoutError("\n".join(sorted(broken)))
     return [plans[name] for name in job.sources]
-
-
-def _describe(plan: SourcePlan) -> str:
-    if plan.refused:
-        return f"scanned {plan.source}: {plan.kind}"
-    items = sum(part.items for part in plan.splits.values())
-    shards = sum(part.shards for part in plan.splits.values())
-    splits = ", ".join(f"{split} {part.items:,}" for split, part in plan.splits.items())
-    todo = f"{_pending(plan):,} to make" if _pending(plan) else "all made"
-    return f"scanned {plan.source}: {items:,} photos ({splits}), {shards:,} shards, {todo}"
 
 
 def _expect_room(job: Job, plans: Iterable[SourcePlan]) -> None:
@@ -186,7 +199,7 @@ def _finish_split(job: Job, source: str, split: str, plan: SplitPlan) -> Manifes
         return None
     _remove_others(folder, f"{source}-{split}-", set(names))
     policy: Mapping[str, object] = msgspec.to_builtins(job.config.sources[source].handling.image)
-    manifest = collect(source, split, plan.digest, policy, infos)
+    manifest = collect(source, split, plan.digest, policy, infos, evaluated=plan.evaluated)
     table = job.config.sources[source].source.table
     if table is not None:
         write_if_changed(folder / CLASSES, encode(table.classes))

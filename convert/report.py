@@ -1,12 +1,13 @@
 """What was made: the closing table, and what it says about the data."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from shards.manifest import Manifest, Tally, add
+from convert.scan import SourcePlan
+from shards.manifest import EvalOverlap, Manifest, Tally, add
 
 
 def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
@@ -26,6 +27,33 @@ def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
     console.print(table)
     for line in _notes(finished):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def describe_plan(plan: SourcePlan) -> Iterator[str]:
+    """A line of what is to be done with a source, and one for each leak."""
+    if plan.refused:
+        yield f"scanned {plan.source}: {plan.kind}"
+        return
+    items = sum(part.items for part in plan.splits.values())
+    shards = sum(part.shards for part in plan.splits.values())
+    pending = sum(part.pending for part in plan.splits.values())
+    splits = ", ".join(f"{split} {part.items:,}" for split, part in plan.splits.items())
+    todo = f"{pending:,} to make" if pending else "all made"
+    yield f"scanned {plan.source}: {items:,} photos ({splits}), {shards:,} shards, {todo}"
+    for split, part in plan.splits.items():
+        if part.evaluated.photos:
+            yield f"LEAK {plan.source}/{split}: {_describe_overlap(part.evaluated)}"
+
+
+def _describe_overlap(overlap: EvalOverlap) -> str:
+    """How many photos, where they are evaluated on, and what becomes of them.
+
+    >>> _describe_overlap(EvalOverlap(5, False, {"refcoco/testA": 2, "refcoco/val": 4}))
+    '5 photos are evaluated on (4 refcoco/val, 2 refcoco/testA); --exclude-eval-photos drops them'
+    """
+    done = "left out" if overlap.excluded else "--exclude-eval-photos drops them"
+    where = describe_counts(overlap.splits)
+    return f"{overlap.photos:,} photos are evaluated on ({where}); {done}"
 
 
 def _cells(manifest: Manifest) -> tuple[str, ...]:

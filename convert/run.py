@@ -55,6 +55,7 @@ def run(  # noqa: PLR0913 - a command has the options it has
     max_rejected: _Share | None = None,
     require_all: _Flag = False,
     retry_rejected: _Flag = False,
+    exclude_eval_photos: _Flag = False,
     replace: _Flag = False,
     address: str | None = None,
     dashboard: _Flag = False,
@@ -89,6 +90,8 @@ def run(  # noqa: PLR0913 - a command has the options it has
         With --all: a source or split that is absent is an error.
     retry_rejected
         Make those shards again in which photos were rejected, once the files are repaired.
+    exclude_eval_photos
+        Leave photos out of train that some source evaluates on. Without it they are counted.
     replace
         Overwrite shards that another config or version made.
     address
@@ -114,6 +117,7 @@ def run(  # noqa: PLR0913 - a command has the options it has
             limit=limit,
             replace=replace,
             retry_rejected=retry_rejected,
+            exclude_eval=exclude_eval_photos,
         )
         count = len(os.sched_getaffinity(0)) if workers is None else workers
         with (

@@ -9,6 +9,7 @@ import msgspec
 from convert.config import Config
 from convert.errors import RecordError, SourceLayoutError
 from convert.files import DataRoot
+from convert.leaks import TRAIN, find_overlap, leave_evaluated, read_eval_photos
 from convert.plan import (
     ShardTask,
     expect_splits,
@@ -21,7 +22,7 @@ from convert.plan import (
 from convert.source import Item, ready_splits
 from convert.task import WORK, items_path, write_items
 from convert.transform import TRANSFORM_VERSION
-from shards.manifest import FORMAT_VERSION, read_info
+from shards.manifest import FORMAT_VERSION, NO_OVERLAP, EvalOverlap, read_info
 
 
 class SplitPlan(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class SplitPlan(msgspec.Struct, frozen=True):
 
     Attributes:
         foreign: shards on disk that this plan would replace or leave over.
+        evaluated: photos of a train split that are evaluated on, too.
     """
 
     items: int
@@ -36,6 +38,7 @@ class SplitPlan(msgspec.Struct, frozen=True):
     pending: int
     foreign: int
     digest: str
+    evaluated: EvalOverlap = NO_OVERLAP
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
@@ -60,7 +63,8 @@ class Planner:
     Attributes:
         splits: only these; None for all.
         limit: items per split; None for all.
-        retry_rejected: make shards again that hold fewer samples than items.
+        retry_rejected: make shards again of whose items some were rejected.
+        exclude_eval: leave photos out of train that some source evaluates on.
     """
 
     config: Config
@@ -69,6 +73,7 @@ class Planner:
     splits: frozenset[str] | None
     limit: int | None
     retry_rejected: bool
+    exclude_eval: bool
 
     def __call__(self, name: str) -> SourcePlan:
         """Plan the source; its pending tasks are left in the work folder for `read_tasks`."""
@@ -103,6 +108,7 @@ class Planner:
     ) -> SplitPlan:
         policy = self.config.plan_policy(name, self.limit)
         seal = source_fingerprint(self.config, name)
+        items, overlap = self._without_evaluated(name, split, items)
         folder = self.out / name / split
         on_disk = {path.stem: path.stat().st_size for path in folder.glob(f"{name}-{split}-*.tar")}
         tasks: list[ShardTask] = []
@@ -126,7 +132,17 @@ class Planner:
             pending=begun,
             foreign=foreign + len(on_disk.keys() - {task.shard for task in tasks}),
             digest=plan_digest(tasks),
+            evaluated=overlap,
         )
+
+    def _without_evaluated(
+        self, name: str, split: str, items: list[Item]
+    ) -> tuple[list[Item], EvalOverlap]:
+        if split != TRAIN:
+            return items, NO_OVERLAP
+        evaluated = read_eval_photos(self.out, self.config.sources[name].handling.collection)
+        overlap = find_overlap(items, evaluated, excluded=self.exclude_eval)
+        return leave_evaluated(items, evaluated) if self.exclude_eval else items, overlap
 
 
 def source_fingerprint(config: Config, name: str) -> bytes:

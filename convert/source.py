@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,7 +45,8 @@ class Source(Protocol):
     """One dataset, configured. Implementations are frozen dataclasses: fields are the config.
 
     Laws (tests/contract/test_sources.py holds every source to them):
-        scan is stable: two scans of the same files yield equal items in the same order;
+        scan is stable: two scans of the same files yield equal items in the same order, and a
+            scan of some splits yields theirs;
         a record depends on its item alone, whatever came before;
         ids are unique.
 
@@ -67,10 +68,14 @@ class Source(Protocol):
         """Everything it reads. Touches no file."""
         ...
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """Yield every item of the splits whose needs are met, once, in upstream's order.
 
         Runs in one process; reads annotations, never images.
+
+        Args:
+            root: of the data.
+            splits: only their items; None for all.
 
         Raises:
             SourceLayoutError: if an annotation file is not of the published shape.
@@ -100,10 +105,13 @@ def missing_needs(source: Source, root: DataRoot) -> tuple[Need, ...]:
     return tuple(need for need in source.needs() if root.find(need.places) is None)
 
 
-def ready_splits(source: Source, root: DataRoot) -> tuple[str, ...]:
-    """The splits for which everything is there."""
+def ready_splits(
+    source: Source, root: DataRoot, among: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """The splits for which everything is there; only those of `among`, unless it is None."""
     missing = {need.split for need in missing_needs(source, root)}
-    return () if None in missing else tuple(s for s in source.splits if s not in missing)
+    splits = (split for split in source.splits if among is None or split in among)
+    return () if None in missing else tuple(split for split in splits if split not in missing)
 
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,48}")

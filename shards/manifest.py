@@ -55,6 +55,20 @@ class ShardInfo(msgspec.Struct, frozen=True):
     tally: Tally
 
 
+class EvalOverlap(msgspec.Struct, frozen=True):
+    """Photos of a train split that some source evaluates on.
+
+    Attributes:
+        photos: how many there are upstream.
+        excluded: whether they were left out; they are none of the split's items then.
+        splits: `<source>/<split>` -> how many of them it holds.
+    """
+
+    photos: int = 0
+    excluded: bool = False
+    splits: Mapping[str, int] = {}
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """A finished split: totals, the policy it was made by, and its shards in order."""
 
@@ -67,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True):
     bytes: int
     tally: Tally
     shards: tuple[ShardInfo, ...]
+    evaluated: EvalOverlap = EvalOverlap()
 
 
 class ClassInfo(msgspec.Struct, frozen=True):
@@ -77,8 +92,17 @@ class ClassInfo(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
 
 
-def collect(
-    source: str, split: str, plan: str, policy: Mapping[str, object], infos: Sequence[ShardInfo]
+NO_OVERLAP = EvalOverlap()
+
+
+def collect(  # noqa: PLR0913 - a field each
+    source: str,
+    split: str,
+    plan: str,
+    policy: Mapping[str, object],
+    infos: Sequence[ShardInfo],
+    *,
+    evaluated: EvalOverlap = NO_OVERLAP,
 ) -> Manifest:
     """Sum the shards' infos up, in plan order.
 
@@ -88,6 +112,7 @@ def collect(
         plan: digest of the whole plan of this split.
         policy: how images were stored, for people and loaders to read.
         infos: one per planned shard, in plan order.
+        evaluated: photos that are evaluated on, too.
     """
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -99,6 +124,7 @@ def collect(
         bytes=sum(info.bytes for info in infos),
         tally=add(info.tally for info in infos),
         shards=tuple(infos),
+        evaluated=evaluated,
     )
 
 

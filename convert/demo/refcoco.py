@@ -63,7 +63,8 @@ class _Dataset:
 
     Attributes:
         split_by: whose splits.
-        first: number of the first photo. Upstream's share theirs; drawn apart, each can be spoilt.
+        first: number of the first photo. RefCOCOg's are RefCOCO's, in other splits, as upstream.
+        first_spoilt: drawn apart, each can be spoilt.
     """
 
     source: str
@@ -71,22 +72,26 @@ class _Dataset:
     split_by: str
     splits: tuple[str, ...]
     first: int
+    first_spoilt: int
 
 
 def draw_refcoco(brief: Brief) -> Truth:
     """Refs, instances (more than the refs name), and photos of the 2014 edition."""
-    return _draw(brief, _Dataset("refcoco", "refcoco", "unc", _PEOPLE_AND_REST, 98_304))
+    return _draw(brief, _Dataset("refcoco", "refcoco", "unc", _PEOPLE_AND_REST, 98_304, 5_098_304))
 
 
 def draw_refcoco_plus(brief: Brief) -> Truth:
     """The same layout in a folder of another name."""
-    return _draw(brief, _Dataset("refcoco_plus", "refcoco+", "unc", _PEOPLE_AND_REST, 1_098_304))
+    return _draw(
+        brief, _Dataset("refcoco_plus", "refcoco+", "unc", _PEOPLE_AND_REST, 1_098_304, 6_098_304)
+    )
 
 
 def draw_refcocog(brief: Brief) -> Truth:
     """The same layout with one test split, and with the refs of other splits beside it."""
     return _draw(
-        brief, _Dataset("refcocog", "refcocog", "umd", ("train", "val", "test"), 2_098_304)
+        brief,
+        _Dataset("refcocog", "refcocog", "umd", ("train", "val", "test"), 98_304, 7_098_304),
     )
 
 
@@ -95,7 +100,9 @@ def _draw(brief: Brief, dataset: _Dataset) -> Truth:
     samples, rejects = [], []
     folder = brief.root / "Refer_Segm" / dataset.folder
     defects = (*REJECTED, *MENDED, *_REF_DEFECTS, "said twice", "no mask", "flat ring")
-    for study in plan_studies(brief, "coco", dataset.first, dataset.splits, defects):
+    for study in plan_studies(
+        brief, "coco", dataset.first, dataset.splits, defects, first_spoilt=dataset.first_spoilt
+    ):
         name = f"COCO_train2014_{study.number:012d}.jpg"
         study.save(brief.root / TRAIN_2014 / name)
         files.images.append(image_row(study, name))

@@ -121,8 +121,14 @@ def _encode(image: Image.Image, defect: str) -> bytes:
     return content + (b"\0" * 999 if defect == "trailing" else b"")
 
 
-def plan_studies(
-    brief: Brief, family: str, first: int, splits: Sequence[str], defects: Sequence[str] = ()
+def plan_studies(  # noqa: PLR0913 - what to draw, and where its numbers begin
+    brief: Brief,
+    family: str,
+    first: int,
+    splits: Sequence[str],
+    defects: Sequence[str] = (),
+    *,
+    first_spoilt: int | None = None,
 ) -> Iterator[Study]:
     """The photos of one source: `brief.images` good ones, then one for each defect.
 
@@ -133,12 +139,14 @@ def plan_studies(
             source, so sources that share a folder begin at numbers far apart.
         splits: the first photos go to one each, later ones mostly to the first of them.
         defects: drawn only if the brief asks for them; they go to the first split.
+        first_spoilt: number of the first of these; sources that share photos spoil others.
     """
+    spoilt = first + _DEFECTS_FROM if first_spoilt is None else first_spoilt
     for index in range(brief.images):
         yield _study(brief, family, first + index, choose_split(index, splits), "")
     for index, defect in enumerate(defects if brief.with_defects else ()):
         # From a number of their own: how many good photos there are changes none of them.
-        yield _study(brief, family, first + _DEFECTS_FROM + index, splits[0], defect)
+        yield _study(brief, family, spoilt + index, splits[0], defect)
 
 
 def choose_split(index: int, splits: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The REFER layout (lichengunc/refer): `refs(<split_by>).p` beside `instances.json`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,9 @@ class ReferPhoto:
     categories: tuple[str, ...]
 
 
+_COMBINED = re.compile(r"test([ABC]{2,3})")
+
+
 def read_refer(root: DataRoot, folder: str, refs_name: str) -> Iterator[ReferPhoto]:
     """Yield the photos in the order in which the refs first name them.
 
@@ -55,7 +59,8 @@ def read_refer(root: DataRoot, folder: str, refs_name: str) -> Iterator[ReferPho
     categories = {category.id: category.name for category in file.categories}
     groups: dict[tuple[int, str], list[Ref]] = {}
     for ref in refs:
-        groups.setdefault((ref.image_id, ref.split), []).append(ref)
+        for split in _splits(ref.split):
+            groups.setdefault((ref.image_id, split), []).append(ref)
     for (image_id, split), group in groups.items():
         rows = tuple(instances.get(ref.ann_id) for ref in group)
         yield ReferPhoto(
@@ -66,6 +71,15 @@ def read_refer(root: DataRoot, folder: str, refs_name: str) -> Iterator[ReferPho
             instances=rows,
             categories=tuple(categories.get(row.category_id, "") if row else "" for row in rows),
         )
+
+
+def _splits(name: str) -> Iterator[str]:
+    """A ref of `testAB` is one of testA and of testB, as lichengunc/refer's own reader has it."""
+    combined = _COMBINED.fullmatch(name)
+    if combined is None:
+        yield name
+    else:
+        yield from (f"test{letter}" for letter in combined[1])
 
 
 def _read_refs(root: DataRoot, place: str) -> Sequence[Ref]:

@@ -1,6 +1,6 @@
 """Photos and one annotation file for each split, in one of several layouts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
@@ -40,9 +40,9 @@ class AnnotationFiles:
         """A file and a folder for each split."""
         return needs_by_split({"annotations": self.annotations, "photos": self.photos})
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """One item per photo, with everything its file says about it."""
-        for split in ready_splits(self, root):
+        for split in ready_splits(self, root, splits):
             place = root.find(self.annotations[split]) or ""
             for item_id, data in LAYOUTS[self.layout].scan(root, place):
                 yield Item(item_id, split, data)

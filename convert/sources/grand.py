@@ -4,7 +4,7 @@ Layout: mbzuai-oryx/groundingLMM, GranD/prepare_annotations. Boxes are corners, 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -48,11 +48,11 @@ class Grand:
         """A database and photos; the lists of keys may be absent."""
         return (Need("database", self.database), Need("photos", self.photos))
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """One item per key."""
         keys = read_keys(root, root.find(self.database) or "", _LISTS)
         for split, names in keys.by_split.items():
-            for name in names:
+            for name in names if splits is None or split in splits else ():
                 stem = make_id(PurePosixPath(name).stem)
                 yield Item(stem, split, name.encode("utf-8", "surrogateescape"))
 

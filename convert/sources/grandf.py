@@ -1,6 +1,6 @@
 """GranD-f: captions whose phrases are grounded in masks. Training rows, and val/test truth."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -86,9 +86,9 @@ class GrandF:
             }
         )
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """One item per photo, with all captions about it."""
-        for split in ready_splits(self, root):
+        for split in ready_splits(self, root, splits):
             scan = self._scan_rows if split in self.rows else self._scan_truth
             photos = scan(root, split)
             for data in photos.values():

@@ -3,7 +3,7 @@
 Layout: CSAILVision/sceneparsing, ADEChallengeData2016/{images,annotations}/{training,validation}.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -38,12 +38,12 @@ class LabelFolders:
         """A folder of photos and one of label maps for each split."""
         return needs_by_split({"photos": self.photos, "label maps": self.labels})
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """One item per name; a photo without a label map, or the reverse, is an item as well."""
         kinds = [(self.labels, ".png")]
         if not self.shared_photos:
             kinds.append((self.photos, ".jpg"))
-        for split in ready_splits(self, root):
+        for split in ready_splits(self, root, splits):
             stems = {
                 name.rpartition(".")[0]
                 for folders, suffix in kinds

@@ -1,7 +1,7 @@
 """RefCOCO and its kin: several expressions for each of several objects in a photo."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
@@ -63,7 +63,7 @@ class Refer:
             Need("photos", self.photos),
         )
 
-    def scan(self, root: DataRoot) -> Iterator[Item]:
+    def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
         """One item per photo and split, with its objects in the order the refs name them."""
         folder = root.find(self.folder)
         if folder is None:
@@ -71,6 +71,8 @@ class Refer:
         photos = list(read_refer(root, folder, self.refs))
         seen = Counter(photo.image_id for photo in photos)
         for photo in photos:
+            if splits is not None and photo.split not in splits:
+                continue
             # Some split files put one photo into several splits; then the key must say which.
             suffix = f"-{photo.split}" if seen[photo.image_id] > 1 else ""
             data = _Data(photo.image_id, photo.image, _things(photo))

@@ -63,6 +63,25 @@ def test_scan_is_stable(named):
     assert list(source.scan(root)) == list(source.scan(root)) != []
 
 
+def test_some_splits_are_those_of_the_whole(named):
+    _, source, root = named
+    items = list(source.scan(root))
+    for wanted in ([], ["train"], [split for split in source.splits if split != "train"]):
+        assert list(source.scan(root, wanted)) == [i for i in items if i.split in wanted]
+
+
+def test_lists_of_ids_are_in_parallel_to_captions(named):
+    """Filters that drop a caption rely on it."""
+    _, source, root = named
+    items = list(source.scan(root))
+    with source.open(root) as record_of:
+        for item in items:
+            record = outcome(record_of, item)
+            if not isinstance(record, tuple) and record.captions:
+                lists = [ids for ids in record.ids.values() if isinstance(ids, tuple)]
+                assert all(len(ids) == len(record.captions) for ids in lists)
+
+
 def test_source_travels_to_workers(named):
     _, source, root = named
     copy = pickle.loads(pickle.dumps(source))

@@ -61,6 +61,13 @@ def test_photos_in_the_order_of_their_first_ref(tmp_path) -> None:
     assert (row.bbox, bytes(row.segmentation)) == ((0.5, 1.0, 2.0, 3.0), b"[[0, 0]]")
 
 
+def test_a_ref_of_several_test_splits(tmp_path) -> None:
+    found = read(tmp_path, [ref(1, 50, 5, "testAC"), ref(2, 51, 5, "testC"), ref(3, 50, 6, "test")])
+    assert [(p.image_id, p.split, [r.ref_id for r in p.refs]) for p in found] == [
+        (5, "testA", [1]), (5, "testC", [1, 2]), (6, "test", [3]),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["STACK_GLOBAL", "INST", "reduce, protocol 2"])
 def test_a_pickle_that_wants_to_run(tmp_path, monkeypatch, name) -> None:
     monkeypatch.chdir(tmp_path)
