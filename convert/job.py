@@ -16,7 +16,8 @@ from convert.plan import ShardTask
 from convert.progress import Display
 from convert.report import describe_plan
 from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
-from convert.task import WORK, Recipe, Rejection, ShardMaker
+from convert.spool import WORK
+from convert.task import Recipe, Rejection, ShardMaker
 from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
 from shards.store import write_if_changed
 

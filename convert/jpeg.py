@@ -3,7 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convert.errors import ImageDecodeError
 from shards.sample import Size
@@ -13,7 +13,7 @@ _SOF = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _OTHER_SOF = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
 _NEEDED = frozenset((0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD, 0xDA))
 """Frame header, Huffman and quantisation tables, restart interval, scan: what decoding needs."""
-_APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Inside a scan 0xFF is followed by 0x00 (a data byte) or a restart marker."""
 _SAMPLING: dict[tuple[tuple[int, int], ...], str] = {
@@ -36,6 +36,7 @@ class JpegHeader:
         colour: gray, YCbCr, RGB, CMYK or YCCK.
         sampling: "4:2:0" and so on; "" where chroma has no such name.
         orientation: EXIF's, 1 to 8; 1 where there is none or it cannot be read.
+        profile: whether it brings a colour profile.
     """
 
     size: Size
@@ -43,7 +44,8 @@ class JpegHeader:
     precision: int
     colour: str
     sampling: str
-    orientation: int
+    orientation: int = 1
+    profile: bool = False
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader:
@@ -52,7 +54,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     Raises:
         ImageDecodeError: if the file ends before, or uses a coding nobody decodes.
     """
-    orientation, adobe, jfif = 1, None, False
+    orientation, adobe, jfif, profile = 1, None, False, False
     frame: bytes | None = None
     coding = ""
     for marker, start, stop in _segments(data):
@@ -65,18 +67,19 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
             jfif = True
         elif marker == _APP1 and body.startswith(b"Exif\0\0"):
             orientation = exif_orientation(body[6:])
+        elif marker == _APP2 and body.startswith(b"ICC_PROFILE\0"):
+            profile = True
         elif marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:  # noqa: PLR2004
             adobe = body[11]
         elif marker == SOS:
             break
     if frame is None:
         raise ImageDecodeError("JPEG ends before it says its size")
-    return _header(frame, coding, adobe, jfif=jfif, orientation=orientation)
+    header = _header(frame, coding, adobe, jfif=jfif)
+    return replace(header, orientation=orientation, profile=profile)
 
 
-def _header(
-    frame: bytes, coding: str, adobe: int | None, *, jfif: bool, orientation: int
-) -> JpegHeader:
+def _header(frame: bytes, coding: str, adobe: int | None, *, jfif: bool) -> JpegHeader:
     if len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:  # noqa: PLR2004
         raise ImageDecodeError("JPEG's frame header is cut short")
     precision, height, width, count = struct.unpack_from(">BHHB", frame)
@@ -90,7 +93,6 @@ def _header(
         precision=precision,
         colour=_colour(tuple(part[0] for part in components), adobe, jfif=jfif),
         sampling=_SAMPLING.get(factors, ""),
-        orientation=orientation,
     )
 
 

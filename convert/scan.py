@@ -20,7 +20,7 @@ from convert.plan import (
     shard_name,
 )
 from convert.source import Item, ready_splits
-from convert.task import WORK, items_path, write_items
+from convert.spool import WORK, items_path, write_items
 from convert.transform import TRANSFORM_VERSION
 from shards.manifest import FORMAT_VERSION, NO_OVERLAP, EvalOverlap, read_info
 

@@ -1,12 +1,14 @@
 """Make one shard: read its items, transform them, write it. Runs in a worker; knows no Ray."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from convert.ahead import ahead
 from convert.errors import ImageMissingError, LabelMapError, RecordError
 from convert.files import DataRoot
 from convert.filters import KEEP_ALL, Filters, LeftOut
@@ -14,16 +16,18 @@ from convert.plan import ShardTask
 from convert.policy import ImagePolicy
 from convert.record import Record
 from convert.source import Item, Source
+from convert.spool import read_items
 from convert.transform import transform
-from shards.errors import CorruptShardError
 from shards.index import IndexFormat
 from shards.manifest import ShardInfo, Tally
 from shards.sample import Sample
 from shards.write import ShardWriter
 
 _FILTER = "filter "
-WORK = ".work"
-"""Folder in the output for what a running job needs; gone when the job is done."""
+_READERS = 4
+"""Threads of a worker that wait for files while it computes."""
+_AHEAD = 64_000_000
+"""Bytes of files read and not yet worked on."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -95,61 +99,69 @@ class ShardMaker:
     def _convert(self, task: ShardTask, items: Sequence[Item]) -> Iterator[Converted | Rejection]:
         recipe = self.recipes[task.source]
         with recipe.source.open(self.root) as record_of:
-            for item in items:
-                file = ""
+            read = partial(_read, self.root, recipe.policy.max_bytes)
+            described = (_describe(record_of, item) for item in items)
+            for found in ahead(read, described, threads=_READERS, weigh=_weigh, budget=_AHEAD):
+                file = found.record.file if found.record else ""
                 try:
-                    record = record_of(item)
-                    file = record.file
-                    yield self._read_and_transform(f"{task.source}-{item.id}", record, recipe)
-                except (RecordError, LeftOut) as error:
-                    kind = type(error).__name__
-                    if isinstance(error, LeftOut):
-                        kind = f"{_FILTER}{error.filter}"
-                    yield Rejection(task.source, task.split, item.id, file, kind, str(error))
+                    yield _transform(f"{task.source}-{found.item.id}", found, recipe)
+                except LeftOut as out:
+                    kind, why = f"{_FILTER}{out.filter}", str(out)
+                    yield Rejection(task.source, task.split, found.item.id, file, kind, why)
+                except RecordError as error:
+                    kind, why = type(error).__name__, str(error)
+                    yield Rejection(task.source, task.split, found.item.id, file, kind, why)
 
-    def _read_and_transform(self, key: str, record: Record, recipe: Recipe) -> Converted:
-        limit = recipe.policy.max_bytes
-        photo = self.root.read_first(record.photo, max_bytes=limit)
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An item with what was read for it, or why that could not be."""
+
+    item: Item
+    record: Record | None = None
+    photo: bytes = b""
+    labels: bytes | None = None
+    error: RecordError | None = None
+
+
+def _describe(record_of: Callable[[Item], Record], item: Item) -> _Found:
+    try:
+        return _Found(item, record_of(item))
+    except RecordError as error:
+        return _Found(item, error=error)
+
+
+def _read(root: DataRoot, max_bytes: int, found: _Found) -> _Found:
+    """With the contents of the files. Runs in a thread; changes nothing."""
+    record = found.record
+    if record is None:
+        return found
+    try:
+        photo = root.read_first(record.photo, max_bytes=max_bytes)
         if photo is None:
             raise ImageMissingError(f"no such file; looked for {', '.join(record.photo)}")
         labels = None
         if record.labels is not None:
-            labels = self.root.read_first(record.labels.places, max_bytes=limit)
+            labels = root.read_first(record.labels.places, max_bytes=max_bytes)
             if labels is None:
                 places = ", ".join(record.labels.places)
                 raise LabelMapError(f"no label map; looked for {places}")
-        content = labels[1] if labels else None
-        sample, notes = transform(
-            key, record, photo[1], content, recipe.policy, filters=recipe.filters
-        )
-        return Converted(sample, notes, len(photo[1]) + len(content or b""))
+    except RecordError as error:
+        return replace(found, error=error)
+    return replace(found, photo=photo[1], labels=labels[1] if labels else None)
 
 
-def items_path(out: Path, task: ShardTask) -> Path:
-    """Where a task finds its items."""
-    return out / WORK / task.folder / f"{task.shard}.items"
+def _weigh(found: _Found) -> int:
+    return len(found.photo) + len(found.labels or b"")
 
 
-def write_items(path: Path, items: Sequence[Item]) -> None:
-    """Spool a task's items; `read_items` notices a file that is cut short."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.msgpack.encode(items))
-
-
-def read_items(out: Path, task: ShardTask) -> list[Item]:
-    """The items of a task.
-
-    Raises:
-        CorruptShardError: if the spooled file is not whole.
-    """
-    path = items_path(out, task)
-    try:
-        items = msgspec.msgpack.decode(path.read_bytes(), type=list[Item])
-    except msgspec.DecodeError as error:
-        raise CorruptShardError(f"{path}: {error}; run again to plan anew") from error
-    if len(items) != task.count:
-        raise CorruptShardError(f"{path}: {len(items)} items, planned were {task.count}")
-    return items
+def _transform(key: str, found: _Found, recipe: Recipe) -> Converted:
+    if found.error is not None or found.record is None:
+        raise found.error or AssertionError(found.item)
+    sample, notes = transform(
+        key, found.record, found.photo, found.labels, recipe.policy, filters=recipe.filters
+    )
+    return Converted(sample, notes, _weigh(found))
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -69,7 +69,9 @@ def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
         conversations=record.conversations,
         labels=_store_labels(record, labels, frame, policy),
     )
-    return sample, (f"photo {done}", *turned, *record.notes, *left_out, *region_notes)
+    profile = header.jpeg is not None and header.jpeg.profile
+    dropped = ("colour profile dropped",) if profile else ()
+    return sample, (f"photo {done}", *dropped, *turned, *record.notes, *left_out, *region_notes)
 
 
 def _choose_frame(

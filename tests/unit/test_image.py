@@ -5,7 +5,7 @@ import struct
 import tracemalloc
 import warnings
 import zlib
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ from PIL import Image, ImageOps, PngImagePlugin
 from convert.decode import Header, decode_rgb, read_header
 from convert.errors import ImageBudgetError, ImageDecodeError, RecordError
 from convert.geometry import fit_longest_side
-from convert.image import store, why_not_keep
+from convert.image import choose_shrink, store, why_not_keep
 from convert.jpeg import JpegHeader, read_jpeg_header
-from convert.policy import ImagePolicy
+from convert.policy import Fidelity, ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
     END,
@@ -129,6 +129,32 @@ def test_a_large_photo_is_reduced_as_pillow_reduces(sides, orientation, options)
         reduced = upright.resize((size.width, size.height), Image.Resampling.BILINEAR)
     assert image.data == encode(reduced, policy)
     assert max(image.size.height, image.size.width) == 64
+
+
+@pytest.mark.parametrize(
+    ("longest", "sizes"),
+    # What the decoder leaves to the resize: exact everything, fast at least 3.5, draft anything.
+    {32: ((400, 300), (200, 150), (50, 38)), 100: ((400, 300), (400, 300), (100, 75))}.items(),
+)
+def test_fidelity_says_how_far_the_decoder_may_shrink(longest, sizes) -> None:
+    data = jpeg(300, 400)
+    header = read_header(data, POLICY)
+    found = []
+    for fidelity in get_args(Fidelity):
+        policy = ImagePolicy(longest_side=longest, fidelity=fidelity)
+        size = fit_longest_side(header.size, longest)
+        found.append(decode_rgb(data, header, choose_shrink(header.size, size, fidelity)).size)
+        image, _ = store(data, header, size, policy, turn=True)
+        assert image.size == size
+        assert pixels_of(image.data).shape[:2] == (size.height, size.width)
+    assert tuple(found) == sizes
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_only_jpegs_shrink_while_they_are_decoded(kind) -> None:
+    data = save(picture(300, 400), kind)
+    header = read_header(data, POLICY)
+    assert decode_rgb(data, header, 4).size == (400, 300)
 
 
 def _png(image: Image.Image, **options: object) -> bytes:

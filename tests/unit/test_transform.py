@@ -219,3 +219,10 @@ def test_photos_of_other_formats_turn_as_well() -> None:
     photo = save(picture(48, 64), "PNG", exif=exif(6))
     sample, notes = transform("a-1", replace(PLAIN, size=STANDING), photo, None, POLICY)
     assert (sample.image.size, notes) == (STANDING, (UPRIGHT,))
+
+
+def test_a_colour_profile_is_dropped_and_counted() -> None:
+    photo = jpeg(icc_profile=b"p" * 99)
+    sample, notes = transform("a-1", PLAIN, photo, None, POLICY)
+    assert notes == ("photo kept", "colour profile dropped")
+    assert b"ICC" not in sample.image.data
