@@ -16,7 +16,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
 _GRAY, _PALETTE = 0, 3
 _LEVEL, _WINDOW, _MEMORY = 6, 15, 9
-_DAMAGED = (struct.error, ValueError, isal_zlib.IsalError)
+_DAMAGED: tuple[type[Exception], ...] = (struct.error, ValueError, IndexError, isal_zlib.IsalError)
 
 
 def read_plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
@@ -36,7 +36,7 @@ def read_plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
         stream = isal_zlib.decompressobj()
         size = height * (width + 1)
         rows = stream.decompress(packed, size + 1)
-    except (*_DAMAGED, IndexError):
+    except _DAMAGED:
         return None
     if len(rows) != size or not stream.eof:
         return None
