@@ -1,10 +1,12 @@
-"""Polygons and run lengths -> one mask at the stored size. Pure.
+"""Polygons and run lengths -> masks at the stored size, never as pixels. Pure.
 
-The stored mask is, bit for bit, PIL's nearest-neighbour reduction of the union of the parts at
-the annotation's own size.
+A stored mask is, bit for bit, PIL's nearest-neighbour reduction of the union of its parts at the
+annotation's own size.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert.errors import MaskDecodeError, SizeMismatchError
-from convert.record import Polygons, RawMask, Runs
+from convert.record import Polygons, RawMask
+from shards import rle
 from shards.errors import MaskError
-from shards.mask import decode_mask, encode_mask, parse_counts, write_counts
 from shards.sample import Rle, Size
 
 _FEWEST_COORDINATES = 6
@@ -24,63 +26,49 @@ _MAX_OUTLINE = 4e6
 """Pixels along all rings of a mask: pycocotools takes about 100 bytes of memory for each."""
 
 
-def store_mask(parts: tuple[RawMask, ...], size: Size, stored: Size) -> Rle:
-    """The union of the parts, at the stored size.
+def store_masks(
+    masks: Sequence[tuple[RawMask, ...]], size: Size, stored: Size
+) -> tuple[Rle | None, ...]:
+    """All masks of a photo at its stored size; None for a mask of no parts.
 
     Args:
-        parts: at least one; in the pixels of an image of `size`.
+        masks: the parts of each, whose union it is; in the pixels of an image of `size`.
         size: of the annotated image.
-        stored: of the image the mask is for.
+        stored: of the image the masks are for.
 
     Raises:
         MaskDecodeError: if a part is not a mask.
         SizeMismatchError: if a part is of another size than the image.
     """
-    rles = [_rle(part, size) for part in parts]
-    if len(rles) == 1 and size == stored:
-        return rles[0]
-    union = decode_mask(rles[0])
-    for rle in rles[1:]:
-        union = union | decode_mask(rle)
-    if size != stored:
-        rows = nearest(size.height, stored.height)
-        columns = nearest(size.width, stored.width)
-        union = union[rows[:, None], columns]
-    return encode_mask(union)
+    groups = [
+        list(chain.from_iterable(_counts(part, size) for part in parts)) for parts in masks if parts
+    ]
+    if not groups:
+        return (None,) * len(masks)
+    rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
+    try:
+        found = iter(rle.reduce(groups, size, stored, rows, columns))
+    except MaskError as error:
+        raise MaskDecodeError(str(error)) from error
+    return tuple(Rle(stored, next(found)) if parts else None for parts in masks)
 
 
-def _rle(part: RawMask, size: Size) -> Rle:
-    """The part in canonical COCO encoding; hostile counts never reach a C library."""
+def _counts(part: RawMask, size: Size) -> list[bytes]:
+    """Compressed counts whose union the part is; who wrote them is the kernel's to doubt."""
     if isinstance(part, Polygons):
         return _rasterise(part, size)
     if part.size != size:
         raise SizeMismatchError(f"mask is {part.size}, the image {size}")
+    if isinstance(part, Rle):
+        return [part.counts]
     try:
-        runs = np.array(part.lengths, np.int64) if isinstance(part, Runs) else parse_counts(part)
-        return write_counts(size, _canonical(runs, size))
-    except (MaskError, OverflowError) as error:
+        return rle.write(rle.from_lengths([part.lengths], size))
+    except MaskError as error:
         raise MaskDecodeError(str(error)) from error
 
 
-def _canonical(runs: NDArray[np.int64], size: Size) -> NDArray[np.int64]:
-    """The same mask without empty runs inside, which writers in the wild leave behind."""
-    area = size.height * size.width
-    # Each for itself first: the sum could overflow and look right.
-    total = int(runs.sum()) if runs.size and ((runs >= 0) & (runs <= area)).all() else -1
-    if total != area:
-        raise MaskError(f"run lengths do not cover the {area} pixels of {size}")
-    if (runs[1:] > 0).all():
-        return runs
-    ones = np.arange(runs.size) % 2 == 1
-    kept = runs > 0
-    runs, ones = runs[kept], ones[kept]
-    starts = np.flatnonzero(np.concatenate(([True], ones[1:] != ones[:-1])))
-    first = np.zeros(int(ones[0]), np.int64)  # a mask that begins with 1s: no 0s before them
-    merged: NDArray[np.int64] = np.concatenate((first, np.add.reduceat(runs, starts)))
-    return merged
-
-
-def _rasterise(polygons: Polygons, size: Size) -> Rle:
+def _rasterise(polygons: Polygons, size: Size) -> list[bytes]:
+    """One mask for each ring, by pycocotools, which says what a polygon covers."""
     rings = [list(map(float, ring)) for ring in polygons.rings]
     for ring in rings:
         if len(ring) % 2 or len(ring) < _FEWEST_COORDINATES or len(ring) > _MAX_COORDINATES:
@@ -94,8 +82,7 @@ def _rasterise(polygons: Polygons, size: Size) -> Rle:
         raise MaskDecodeError(f"rings of more than {_MAX_OUTLINE:.0f} pixels of outline")
     if not rings:
         raise MaskDecodeError("a polygon without rings")
-    encoded = coco_mask.merge(coco_mask.frPyObjects(rings, size.height, size.width))
-    return Rle(size, encoded["counts"])
+    return [ring["counts"] for ring in coco_mask.frPyObjects(rings, size.height, size.width)]
 
 
 def _outline(ring: list[float]) -> float:

@@ -16,7 +16,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
 _GRAY, _PALETTE = 0, 3
 _LEVEL, _WINDOW, _MEMORY = 6, 15, 9
-_DAMAGED: tuple[type[Exception], ...] = (struct.error, ValueError, IndexError, isal_zlib.IsalError)
+_INFLATE_ERROR: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]  # a stub's slip
+_DAMAGED = (struct.error, ValueError, IndexError, _INFLATE_ERROR)
 
 
 def read_plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:

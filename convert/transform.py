@@ -8,10 +8,10 @@ from convert.filters import KEEP_ALL, Filters, apply_filters
 from convert.geometry import clip_box, fit_longest_side, scale_box
 from convert.image import store
 from convert.labels import read_label_size, store_labels
-from convert.mask import store_mask
+from convert.mask import store_masks
 from convert.policy import ImagePolicy
 from convert.record import RawRegion, Record
-from shards.sample import Box, LabelMap, Region, Sample, Size
+from shards.sample import Box, LabelMap, Region, Rle, Sample, Size
 
 TRANSFORM_VERSION = 1
 """Part of every task's digest: raise it when the same record shall give another sample."""
@@ -109,11 +109,15 @@ def _store_regions(
     regions: tuple[RawRegion, ...], frame: Frame
 ) -> tuple[tuple[Region, ...], tuple[str, ...]]:
     notes: list[str] = []
-    stored = tuple(_store_region(region, frame, notes) for region in regions)
+    masks = store_masks([region.masks for region in regions], frame.size, frame.stored)
+    stored = tuple(
+        _store_region(region, mask, frame, notes)
+        for region, mask in zip(regions, masks, strict=True)
+    )
     return stored, tuple(notes)
 
 
-def _store_region(raw: RawRegion, frame: Frame, notes: list[str]) -> Region:
+def _store_region(raw: RawRegion, mask: Rle | None, frame: Frame, notes: list[str]) -> Region:
     box = None
     if raw.box is not None:
         box, inside = _store_box(raw.box, frame)
@@ -122,7 +126,7 @@ def _store_region(raw: RawRegion, frame: Frame, notes: list[str]) -> Region:
     return Region(
         phrases=raw.phrases,
         box=box,
-        mask=store_mask(raw.masks, frame.size, frame.stored) if raw.masks else None,
+        mask=mask,
         spans=raw.spans,
         category=raw.category,
         attributes=raw.attributes,

@@ -19,6 +19,22 @@ MAX_NAME = 100
 """Bytes of the name field; longer names need a prefix or extended header, which wids misreads."""
 
 
+_MAX_SIZE = 8**11 - 1
+"""Eleven octal digits."""
+
+
+def _template() -> tuple[bytes, bytes, int]:
+    """What is the same in every header: between name and size, after the checksum, and its sum."""
+    info = tarfile.TarInfo()
+    info.mode = 0o644
+    header = info.tobuf(tarfile.USTAR_FORMAT)
+    between, after = header[100:124], header[156:]
+    return between, after, sum(between) + sum(after) + 8 * ord(" ")
+
+
+_BETWEEN, _AFTER, _SUM = _template()
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """Where one file's bytes lie in a tar: `size` bytes from `offset`; its header ends there."""
@@ -28,18 +44,38 @@ class Member:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sample in a tar.
+
+    Attributes:
+        offset: of its first header.
+        size: from there to the end of its last block.
+        checksum: xxh3 of these bytes, 64 bits.
+        members: in stored order.
+    """
+
+    key: str
+    offset: int
+    size: int
+    checksum: int
+    members: tuple[Member, ...]
+
+
 def member_bytes(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     """(header, content, padding to a whole block).
 
     Raises:
-        SampleError: if the name is not ASCII or too long for a plain header.
+        SampleError: if the name is not ASCII or too long for a plain header, or the content is.
     """
     if not name.isascii() or len(name) > MAX_NAME:
         raise SampleError(f"{name!r}: member names are ASCII and at most {MAX_NAME} bytes")
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    info.mode = 0o644
-    header = info.tobuf(tarfile.USTAR_FORMAT)
+    if len(content) > _MAX_SIZE:
+        raise SampleError(f"{name}: {len(content)} bytes, a plain header can say {_MAX_SIZE}")
+    raw, size = name.encode(), b"%011o\0" % len(content)
+    time = b"00000000000\0"
+    checksum = b"%06o\0 " % (_SUM + sum(raw) + sum(size) + sum(time))
+    header = raw.ljust(MAX_NAME, b"\0") + _BETWEEN + size + time + checksum + _AFTER
     return header, content, bytes(-len(content) % BLOCK)
 
 

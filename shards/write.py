@@ -7,13 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from xxhash import xxh3_64_intdigest
+
 from shards.errors import SampleError, ShardError
 from shards.index import IndexFormat
 from shards.layout import to_members
 from shards.manifest import ShardInfo, Tally, encode
 from shards.sample import Sample, check
 from shards.store import publish, temporary_name, write_whole
-from shards.tar import BLOCK, END, Member, member_bytes
+from shards.tar import BLOCK, END, Entry, Member, member_bytes
 
 
 class ShardWriter:
@@ -38,7 +40,7 @@ class ShardWriter:
         self._stream = self._temporary.open("wb", buffering=1 << 20)
         self._hash = hashlib.sha256()
         self._offset = 0
-        self._members: list[Member] = []
+        self._entries: list[Entry] = []
         self._keys: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -63,15 +65,20 @@ class ShardWriter:
         """
         if sample.key in self._keys:
             raise SampleError(f"{sample.key}: stands in {self._name} already")
+        parts: list[bytes] = []
+        members: list[Member] = []
+        offset = self._offset
         for extension, content in to_members(check(sample)):
-            self._append(f"{sample.key}.{extension}", content)
+            name = f"{sample.key}.{extension}"
+            header, _, padding = member_bytes(name, content)
+            parts += (header, content, padding)
+            members.append(Member(name, offset + BLOCK, len(content)))
+            offset += BLOCK + len(content) + len(padding)
+        whole = b"".join(parts)
+        checksum = xxh3_64_intdigest(whole)
+        self._entries.append(Entry(sample.key, self._offset, len(whole), checksum, tuple(members)))
         self._keys.add(sample.key)
-
-    def _append(self, name: str, content: bytes) -> None:
-        for part in member_bytes(name, content):
-            self._write(part)
-        padded = -(-len(content) // BLOCK) * BLOCK
-        self._members.append(Member(name, self._offset - padded, len(content)))
+        self._write(whole)
 
     def _write(self, part: bytes) -> None:
         self._stream.write(part)
@@ -110,7 +117,7 @@ class ShardWriter:
         publish(self._temporary, self._folder / f"{self._name}.tar")
         files = dict(beside or {})
         for index in indexes:
-            files.update(index.shard_files(self._name, self._members))
+            files.update(index.shard_files(self._name, self._entries))
         for path in self._folder.glob(f"{self._name}.*"):
             if path.name not in {*files, f"{self._name}.tar"}:
                 path.unlink(missing_ok=True)  # of an older shard of this name

@@ -5,23 +5,21 @@ Format: `tools/wds2idx.py` of NVIDIA/DALI. `v1.2 <samples>`, then a line per sam
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from shards.index import Files, IndexFormat
-from shards.tar import Member, split_name
+from shards.tar import Entry, split_name
 
 
-def shard_files(name: str, members: Sequence[Member]) -> Files:
+def shard_files(name: str, entries: Sequence[Entry]) -> Files:
     """`<name>.idx`; none for an empty shard, which DALI refuses."""
-    if not members:
+    if not entries:
         return {}
-    samples = [list(group) for _, group in groupby(members, key=lambda m: split_name(m.name)[0])]
-    lines = [f"v1.2 {len(samples)}", *map(_line, samples)]
+    lines = [f"v1.2 {len(entries)}", *map(_line, entries)]
     return {f"{name}.idx": ("\n".join(lines) + "\n").encode()}
 
 
-def _line(sample: Sequence[Member]) -> str:
-    return " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in sample)
+def _line(entry: Entry) -> str:
+    return " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in entry.members)
 
 
 DALI = IndexFormat("dali", shard_files=shard_files)

@@ -47,7 +47,9 @@ def _size(photo) -> Size:
 
 
 def _coco(photo) -> list[bytes]:
-    return [one["counts"] for one in coco_mask.encode(photo.transpose(1, 2, 0).copy("F").view("u1"))]
+    return [
+        one["counts"] for one in coco_mask.encode(photo.transpose(1, 2, 0).copy("F").view("u1"))
+    ]
 
 
 def _same(runs, photo) -> None:
@@ -61,7 +63,9 @@ def _same(runs, photo) -> None:
 
 def _pil_resize(photo, new) -> np.ndarray:
     size = (new.width, new.height)
-    small = [np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)) for mask in photo]
+    small = [
+        np.array(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)) for mask in photo
+    ]
     return np.array(small, bool).reshape(-1, new.height, new.width)
 
 
@@ -184,12 +188,15 @@ def test_union_and_the_whole_way(kernel, photo, data) -> None:
 @settings(max_examples=40)
 @given(photos(), st.data())
 def test_painted_into_a_part_of_a_batch(kernel, photo, data) -> None:
-    chosen = data.draw(st.lists(st.integers(0, len(photo) - 1), max_size=5) if len(photo) else st.just([]))
-    count, height, width = len(chosen), *photo.shape[1:]
+    chosen = data.draw(
+        st.lists(st.integers(0, len(photo) - 1), max_size=5) if len(photo) else st.just([])
+    )
+    count = len(chosen)
+    height, width = photo.shape[1:]
     batch = np.full((count + 1, height + 2, width + 3), 7, np.uint8)
     with patch.object(rle, "_kernel", kernel):
         rle.paint(rle.trace(photo), batch[1:, 1:-1, 2:-1], chosen)
-        bools = np.ones((count, height, width), bool)
+        bools = np.ones((count, height, width), np.bool_)
         rle.paint(rle.trace(photo), bools, chosen)
     assert np.array_equal(batch[1:, 1:-1, 2:-1], photo[chosen])
     assert np.array_equal(bools, photo[chosen])

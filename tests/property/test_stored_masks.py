@@ -10,10 +10,18 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert.errors import MaskDecodeError, SizeMismatchError
-from convert.mask import nearest, store_mask
+from convert.mask import nearest, store_masks
 from convert.record import Polygons, Runs
 from shards.sample import Rle, Size
 from tests.property.strategies import coco_decode, coco_encode, masks, sizes
+
+
+def store_mask(parts, size: Size, stored: Size) -> Rle:
+    """One mask, which is stored the same beside others as by itself."""
+    (found,) = store_masks([parts], size, stored)
+    assert found is not None
+    assert store_masks([(), parts, parts], size, stored) == (None, found, found)
+    return found
 
 
 def reference(union: np.ndarray, stored: Size) -> Rle:

@@ -7,6 +7,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shards.errors import CorruptShardError, SampleError
 from shards.manifest import Tally
@@ -124,6 +126,24 @@ def test_other_things_are_no_tar(tmp_path, what) -> None:
         path.write_bytes({"a photo": b"\xff\xd8\xff\xe0" * 1000, "an empty file": b""}[what])
     with pytest.raises(CorruptShardError, match=r"x\.tar"):
         list(read_members(path))
+
+
+@given(st.text("abcXYZ019-_./", min_size=1, max_size=100), st.integers(0, 5000))
+def test_headers_are_tarfiles(name, size) -> None:
+    header, content, padding = member_bytes(name, bytes(size))
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o644
+    assert header == info.tobuf(tarfile.USTAR_FORMAT)
+    assert (len(content) + len(padding)) % BLOCK == 0
+
+
+def test_a_member_too_large_for_a_plain_header() -> None:
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return 8**11
+
+    with pytest.raises(SampleError, match="a plain header can say 8589934591"):
+        member_bytes("a.jpg", Huge())
 
 
 @pytest.mark.parametrize("name", ["n" * 101, "é.jpg", "a" * 100 + ".jpg"])
