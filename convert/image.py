@@ -10,6 +10,7 @@ from PIL import Image
 from convert.decode import TURNS, Header, check_jpeg, decode_rgb
 from convert.jpeg import JpegHeader, strip_jpeg
 from convert.policy import Fidelity, ImagePolicy
+from convert.transcode import to_baseline
 from shards.sample import EncodedImage, Size
 
 _FAST_REST = 3.5
@@ -80,6 +81,10 @@ def store(
         kept = strip_jpeg(data)
         check_jpeg(kept)  # structure alone does not show a scan that is cut short or damaged
         return EncodedImage(kept, "jpg", stored), "kept"
+    if header.jpeg is not None and stored == header.size and not (turn and header.orientation != 1):
+        recoded = to_baseline(data)
+        if recoded is not None:
+            return EncodedImage(recoded, "jpg", stored), f"{reason} without loss"
     image = decode_rgb(data, header, choose_shrink(header.size, stored, policy.fidelity))
     if turn and header.orientation in TURNS:
         image = image.transpose(TURNS[header.orientation])

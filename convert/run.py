@@ -25,6 +25,8 @@ from convert.pillow import live_pillow
 from convert.progress import TerminalDisplay
 from convert.report import by_source, over_budget, print_report
 from convert.sources.registry import SOURCES
+from convert.transcode import AVAILABLE
+from shards.rle import KERNEL
 
 _OK, _FAILED, _NOT_BEGUN, _INTERRUPTED = 0, 1, 2, 130
 _SHOWN_FAILURES = 3
@@ -154,8 +156,12 @@ def _stoppable() -> Iterator[None]:
 def _print_header(console: Console, job: Job, choice: Choice, executor: Executor) -> None:
     _say(
         console,
-        f"{job.root.path} -> {job.out}, {executor.workers} at a time, {live_pillow().describe()}",
+        f"{job.root.path} -> {job.out}, {executor.workers} at a time, {live_pillow().describe()}, "
+        f"{KERNEL} masks",
     )
+    if not AVAILABLE:
+        _say(console, "no convert._transcode (needs libjpeg-dev): progressive and gray photos "
+             "are encoded anew, with loss", "yellow")  # fmt: skip
     if executor.note:
         _say(console, executor.note, "yellow")
     for name, why in choice.absent.items():

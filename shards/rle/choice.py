@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.rle import plain
+from shards.rle import compiled, plain
 from shards.rle.runs import Runs
 from shards.sample import Size
 
@@ -59,15 +59,9 @@ def choose(wanted: str) -> tuple[Name, Kernel]:
     """
     if wanted not in {"", "compiled", "numpy"}:
         raise ImportError(f"{VARIABLE}={wanted}: expected 'compiled' or 'numpy'")
-    if wanted != "numpy":
-        try:
-            from shards.rle import compiled
-        except ImportError:
-            if wanted:
-                raise
-        else:
-            return "compiled", compiled
-    return "numpy", plain
+    if wanted == "compiled" and not compiled.BUILT:
+        raise ImportError("the compiled kernel, shards.rle._native, was not built")
+    return ("compiled", compiled) if compiled.BUILT and wanted != "numpy" else ("numpy", plain)
 
 
 KERNEL, KERNEL_MODULE = choose(os.environ.get(VARIABLE, ""))

@@ -5,10 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.rle import _native
 from shards.rle.complaint import refusal
 from shards.rle.runs import Runs, pixels, turned
 from shards.sample import Size
+
+try:
+    from shards.rle import _native
+except ImportError:
+    BUILT = False
+else:
+    BUILT = True
 
 Ints = NDArray[np.int64]
 
