@@ -101,7 +101,11 @@ def decode_rgb(data: bytes, header: Header, shrink: int = 1) -> Image.Image:
         ImageDecodeError: if the photo does not decode to its last pixel.
     """
     if header.jpeg is not None and _decodes_fast(header.jpeg):
-        return _decode_jpeg(strip_jpeg(data), header.size, shrink)
+        try:
+            return _decode_jpeg(data, header.size, shrink)
+        except ImageDecodeError:
+            # Strictness is about the picture: what is wrong with metadata does not count.
+            return _decode_jpeg(strip_jpeg(data), header.size, shrink)
     with _open(data, ("JPEG", *_OTHER_FORMATS)) as image:
         try:
             with warnings.catch_warnings():

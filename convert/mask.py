@@ -45,8 +45,9 @@ def store_masks(
     ]
     if not groups:
         return (None,) * len(masks)
-    rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
     try:
+        rle.pixels(size)  # before tables as long as its sides
+        rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
         found = iter(rle.reduce(groups, size, stored, rows, columns))
     except MaskError as error:
         raise MaskDecodeError(str(error)) from error

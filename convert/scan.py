@@ -21,6 +21,7 @@ from convert.plan import (
 )
 from convert.source import Item, ready_splits
 from convert.spool import WORK, items_path, write_items
+from convert.transcode import AVAILABLE
 from convert.transform import TRANSFORM_VERSION
 from shards.manifest import FORMAT_VERSION, NO_OVERLAP, EvalOverlap, read_info
 
@@ -150,6 +151,7 @@ def source_fingerprint(config: Config, name: str) -> bytes:
     return fingerprint(
         FORMAT_VERSION,
         TRANSFORM_VERSION,
+        AVAILABLE,
         config.sources[name].handling.image,
         sorted(config.indexes),
         name,

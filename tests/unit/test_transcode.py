@@ -116,7 +116,7 @@ def test_every_gray_level_is_three_equal_ones():
 
 
 @needs_compiled
-def test_neutral_chroma_costs_one_bit_a_block_and_coefficient_kind():
+def test_neutral_chroma_costs_two_bits_a_block():
     data = jpeg(256, 256, mode="L", optimize=True)
     made = transcode_exactly(data)
     blocks = 2 * (256 // 16) ** 2
