@@ -36,7 +36,10 @@ def read_plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
         packed = b"".join(content for name, content in rest if name == b"IDAT")
         stream = isal_zlib.decompressobj()
         size = height * (width + 1)
-        rows = stream.decompress(packed, size + 1)
+        start = stream.decompress(packed, min(2, height) * (width + 1))
+        if start[:: width + 1].strip(b"\0"):
+            return None  # the first rows tell already: as a rule, all are filtered or none is
+        rows = start + stream.decompress(stream.unconsumed_tail, size - len(start) + 1)
     except _DAMAGED:
         return None
     if len(rows) != size or not stream.eof:

@@ -135,7 +135,7 @@ def test_a_large_photo_is_reduced_as_pillow_reduces(sides, orientation, options)
 
 @pytest.mark.parametrize(
     ("longest", "sizes"),
-    # What the decoder leaves to the resize: exact everything, fast at least 3.5, draft anything.
+    # What the decoder leaves to the resize: exact everything, fast at least 4.5, draft anything.
     {32: ((400, 300), (200, 150), (50, 38)), 100: ((400, 300), (400, 300), (100, 75))}.items(),
 )
 def test_fidelity_says_how_far_the_decoder_may_shrink(longest, sizes) -> None:

@@ -1,0 +1,147 @@
+"""A label map from its file to its stored file, and the ways to compress what is stored.
+
+`python -m bench.label [FOLDER...]` takes folders of label maps; without one drawn ones are used.
+"""
+
+import io
+import zlib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.command import Claim, Section, run
+from bench.measure import say
+from convert.demo import draw
+from convert.geometry import fit_longest_side
+from convert.labels import read_label_size, store_labels
+from convert.png import read_plain_png, write_gray_png
+from convert.policy import ImagePolicy
+from convert.record import LabelTable
+from shards.sample import Size
+
+POLICY = ImagePolicy()
+TABLE = LabelTable("any", bytes(range(256)), bytes([1] * 256), ())
+OURS, PILLOW = "ours", "Pillow and numpy"
+_MAPS = 4
+
+
+def sections(typed: Namespace) -> Iterator[Section]:
+    """Whole, by size; then decoding and encoding by themselves."""
+    for name, maps in _by_size(typed.maps).items():
+        chosen = maps[:_MAPS]
+        whole = {OURS: partial(_each, _ours, chosen), PILLOW: partial(_each, _pillow, chosen)}
+        yield Section(f"{name}: whole, a map", whole, [Claim(OURS, PILLOW)], len(chosen))
+        decoders = {"read_plain_png": _plain, "Pillow": _decode}
+        yield Section(
+            f"{name}: decode, a map",
+            {way: partial(_each, decode, chosen) for way, decode in decoders.items()},
+            [Claim("read_plain_png", "Pillow")],
+            len(chosen),
+        )
+        yield _encoders(name, [_stored(data) for data in chosen])
+
+
+def _by_size(folders: Sequence[Path]) -> dict[str, list[bytes]]:
+    if folders:
+        paths = sorted(path for folder in folders for path in folder.rglob("*.png"))
+        return {"given": [data for path in paths if _is_map(data := path.read_bytes())]}
+    found: dict[str, list[bytes]] = {}
+    for source in ("ade20k", "mapillary"):
+        with TemporaryDirectory() as folder:
+            draw(Path(folder), source, images=_MAPS, photo_size="full")
+            found[source] = [path.read_bytes() for path in sorted(Path(folder).rglob("*.png"))]
+    return found
+
+
+def _is_map(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.mode in {"L", "P"}
+
+
+def _each(function: Callable[[bytes], object], maps: Sequence[bytes]) -> None:
+    for data in maps:
+        function(data)
+
+
+def _size(data: bytes) -> tuple[Size, Size]:
+    size = read_label_size(data, POLICY)
+    return size, fit_longest_side(size, POLICY.longest_side)
+
+
+def _ours(data: bytes) -> None:
+    size, stored = _size(data)
+    store_labels(data, TABLE, size, stored, POLICY)
+
+
+def _pillow(data: bytes) -> None:
+    """Decode, look for unknown values, look up, reduce, encode: each the obvious way."""
+    _, stored = _size(data)
+    values = _decode(data)
+    known = np.frombuffer(TABLE.known, np.uint8)[np.flatnonzero(np.bincount(values.reshape(-1)))]
+    if not known.all():
+        raise SystemExit("a value is unknown")
+    image = Image.fromarray(np.frombuffer(TABLE.lookup, np.uint8)[values])
+    small = image.resize((stored.width, stored.height), Image.Resampling.NEAREST)
+    small.save(io.BytesIO(), "PNG")
+
+
+def _plain(data: bytes) -> None:
+    if read_plain_png(data, POLICY.max_pixels) is None:
+        _decode(data)  # as the job does: filtered ones are Pillow's
+
+
+def _decode(data: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def _stored(data: bytes) -> NDArray[np.uint8]:
+    _, stored = _size(data)
+    image = Image.fromarray(_decode(data))
+    return np.asarray(image.resize((stored.width, stored.height), Image.Resampling.NEAREST))
+
+
+def _save(level: int, values: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, "PNG", compress_level=level)
+    return out.getvalue()
+
+
+def _rows(values: NDArray[np.uint8]) -> bytes:
+    return np.pad(values, ((0, 0), (1, 0))).tobytes()
+
+
+def _encoders(name: str, maps: Sequence[NDArray[np.uint8]]) -> Section:
+    """The ways to compress, with the bytes that they make of a map."""
+    ways: dict[str, Callable[[NDArray[np.uint8]], bytes]] = {
+        "write_gray_png": write_gray_png,
+        **{f"Pillow, level {level}": partial(_save, level) for level in (1, 6, 9)},
+        "no filter, zlib 1": lambda values: zlib.compress(_rows(values), 1),
+        "no filter, zlib 6": lambda values: zlib.compress(_rows(values), 6),
+        "no filter, isal 2": lambda values: isal_zlib.compress(_rows(values), 2),
+    }
+    named = {}
+    for way, encode in ways.items():
+        size = sum(len(encode(values)) for values in maps) / len(maps)
+        named[f"{way}: {size / 1000:.1f} kB"] = partial(
+            lambda encode: [encode(values) for values in maps], encode
+        )
+    ours, _, theirs, *_ = named
+    return Section(f"{name}: encode, a map", named, [Claim(ours, theirs)], len(maps))
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What this benchmark takes beside the usual."""
+    parser.add_argument("maps", type=Path, nargs="*", help="folders of label maps")
+
+
+if __name__ == "__main__":
+    say("values are counted, looked up and reduced to 1024; stored maps hold the same pixels")
+    run("label", sections, ("isal", "pillow-simd", "pillow", "numpy"), arguments)

@@ -1,0 +1,165 @@
+"""A photo's masks to its stored size: as runs, and by way of pixels.
+
+60 masks of about 1163 runs, 2250x1500 -> 1024x683, from compressed counts to compressed counts;
+the same from polygons; and stored masks painted for a loader.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pycocotools import mask as coco
+
+from bench.measure import Ways, machine, race, report, say, versions
+from convert.mask import nearest
+from shards import rle
+from shards.rle.choice import Kernel, choose
+from shards.sample import Size
+
+try:
+    cv2: Any = import_module("cv2")
+except ImportError:
+    cv2 = None
+
+SOURCE, STORED = Size(1500, 2250), Size(683, 1024)
+TABLES = nearest(SOURCE.height, STORED.height), nearest(SOURCE.width, STORED.width)
+MASKS = 60
+COMPILED = "runs, compiled"
+GOALS = {COMPILED: 150.0}
+
+Pixels = NDArray[np.uint8]
+Rings = list[list[float]]
+Reduce = Callable[[Pixels], Pixels]
+
+
+def main() -> None:
+    """Time the ways, after seeing that those that should agree do."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own
+    photo = [_draw(np.random.default_rng(seed)) for seed in range(MASKS)]
+    counts = [_united(rings) for rings in photo]
+    runs = np.diff(rle.parse(counts, SOURCE).ends, prepend=0)
+    say(
+        machine(),
+        versions("numpy", "pycocotools", "opencv-python-headless", "pillow-simd", "pillow"),
+        f"{MASKS} masks of {np.median(runs):.0f} runs (median), {SOURCE} -> {STORED}",
+    )
+    if cv2 is None:
+        say("cv2 is absent: PIL's nearest pixel is the baseline")
+
+    expected = _by_pixels(counts, _pil)
+    kernels = _kernels()
+    groups = [[one] for one in counts]
+    rings = {f"{name}": partial(_from_polygons, kernel, photo) for name, kernel in kernels.items()}
+    reduced = {name: partial(_by_runs, kernel, groups) for name, kernel in kernels.items()}
+    for name, way in [*rings.items(), *reduced.items()]:
+        if way() != expected:
+            raise SystemExit(f"{name}: not what pixels give")
+
+    resizes: dict[str, Reduce] = {"pycocotools + PIL": _pil}
+    if cv2 is not None:
+        resizes = {"pycocotools + cv2": _cv2, **resizes}
+    _show("compressed counts -> stored counts", {
+        **{name: partial(_by_pixels, counts, resize) for name, resize in resizes.items()},
+        **reduced,
+    }, GOALS)  # fmt: skip
+    _show("polygons -> stored counts", {
+        **{
+            name: partial(_polygons_by_pixels, photo, resize) for name, resize in resizes.items()
+        },
+        "pycocotools draws, no more": partial(_only_draw, photo),
+        **rings,
+    })  # fmt: skip
+    stored = rle.parse(expected, STORED)
+    out = np.zeros((MASKS, STORED.height, STORED.width), np.uint8)
+    every = np.arange(MASKS)
+    _show("stored counts -> row-major pixels", {
+        "pycocotools": partial(_by_coco, expected, out),
+        **{name: partial(kernel.paint, stored, out, every) for name, kernel in kernels.items()},
+    })  # fmt: skip
+
+
+def _show(question: str, ways: Ways, goals: Mapping[str, float] | None = None) -> None:
+    say("", f"{question}, {MASKS} masks", report(race(ways), next(iter(ways)), goals))
+
+
+def _kernels() -> dict[str, Kernel]:
+    kernels = {"runs, numpy": choose("numpy")[1]}
+    try:
+        kernels[COMPILED] = choose("compiled")[1]
+    except ImportError:
+        say("the compiled kernel was not built")
+    return kernels
+
+
+def _draw(chance: np.random.Generator) -> Rings:
+    """Up to three overlapping blobs with bays and points, as people and trees have."""
+    centre = chance.uniform((450, 400), (SOURCE.width - 450, SOURCE.height - 400))
+    rings = []
+    for _ in range(chance.integers(1, 4)):
+        angles = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+        noise = np.convolve(chance.normal(size=120), np.ones(7) / 7, "same")
+        radius = chance.uniform(50, 170) * np.maximum(0.2, 1 + 0.6 * noise)
+        outline = np.stack((np.cos(angles), np.sin(angles)), axis=1) * radius[:, None]
+        points = centre + chance.uniform(-80, 80, 2) + outline
+        rings.append(points.round(2).reshape(-1).tolist())
+    return rings
+
+
+def _united(rings: Rings) -> bytes:
+    counts: bytes = coco.merge(_rasterised(rings))["counts"]
+    return counts
+
+
+def _rasterised(rings: Rings) -> Sequence[Mapping[str, bytes]]:
+    drawn: Sequence[Mapping[str, bytes]] = coco.frPyObjects(rings, SOURCE.height, SOURCE.width)
+    return drawn
+
+
+def _cv2(mask: Pixels) -> Pixels:
+    small: Pixels = cv2.resize(mask, (STORED.width, STORED.height), interpolation=cv2.INTER_NEAREST)
+    return small
+
+
+def _pil(mask: Pixels) -> Pixels:
+    size = (STORED.width, STORED.height)
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _by_pixels(counts: Sequence[bytes], resize: Reduce) -> list[bytes]:
+    size = [SOURCE.height, SOURCE.width]
+    masks = (coco.decode({"size": size, "counts": one}) for one in counts)
+    return [coco.encode(np.asfortranarray(resize(mask)))["counts"] for mask in masks]
+
+
+def _polygons_by_pixels(photo: Sequence[Rings], resize: Reduce) -> list[bytes]:
+    return _by_pixels([_united(rings) for rings in photo], resize)
+
+
+def _by_runs(kernel: Kernel, groups: Sequence[Sequence[bytes]]) -> list[bytes]:
+    counts = [part for parts in groups for part in parts]
+    ends = np.cumsum([len(parts) for parts in groups])
+    return kernel.reduce(counts, ends, SOURCE, *TABLES)
+
+
+def _from_polygons(kernel: Kernel, photo: Sequence[Rings]) -> list[bytes]:
+    return _by_runs(kernel, [[ring["counts"] for ring in _rasterised(rings)] for rings in photo])
+
+
+def _only_draw(photo: Sequence[Rings]) -> None:
+    for rings in photo:
+        _rasterised(rings)
+
+
+def _by_coco(counts: Sequence[bytes], out: Pixels) -> None:
+    size = [STORED.height, STORED.width]
+    for picture, one in zip(out, counts, strict=True):
+        picture[...] = coco.decode({"size": size, "counts": one})
+
+
+if __name__ == "__main__":
+    main()
