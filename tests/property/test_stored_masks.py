@@ -173,6 +173,21 @@ def test_the_outline_has_a_budget() -> None:
     assert coco_decode(store_mask((Polygons((around,)),), NINE, NINE)).all()
 
 
+@pytest.mark.slow
+def test_ten_thousand_masks() -> None:
+    chance = np.random.default_rng(0)
+    done = 0
+    while done < 10_000:
+        height, width, high, wide = (int(n) for n in chance.integers(1, 90, 4))
+        coarse = chance.random((20, -(-height // 7), -(-width // 5))) < chance.random()
+        photo = np.repeat(np.repeat(coarse, 7, 1), 5, 2)[:, :height, :width]
+        photo ^= chance.random(photo.shape) < 0.02
+        size, stored = Size(height, width), Size(high, wide)
+        found = store_masks([(coco_encode(mask),) for mask in photo], size, stored)
+        assert found == tuple(reference(mask, stored) for mask in photo)
+        done += len(photo)
+
+
 def test_real_polygons(shared) -> None:
     file = json.loads((shared / "real" / "coco_instances" / "annotations.json").read_text())
     images = {image["id"]: Size(image["height"], image["width"]) for image in file["images"]}

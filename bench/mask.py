@@ -5,7 +5,8 @@ the same from polygons; and stored masks painted for a loader.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from bench.measure import Ways, machine, race, report, say, versions
+from bench.command import Claim, Section, run
+from bench.measure import Ways, say
 from convert.mask import nearest
 from shards import rle
 from shards.rle.choice import Kernel, choose
@@ -29,66 +31,70 @@ except ImportError:
 SOURCE, STORED = Size(1500, 2250), Size(683, 1024)
 TABLES = nearest(SOURCE.height, STORED.height), nearest(SOURCE.width, STORED.width)
 MASKS = 60
-COMPILED = "runs, compiled"
-GOALS = {COMPILED: 150.0}
+COMPILED, NUMPY = "runs, compiled", "runs, numpy"
+BY_CV2, DRAWN = "pycocotools + cv2", "pycocotools draws, no more"
 
 Pixels = NDArray[np.uint8]
 Rings = list[list[float]]
 Reduce = Callable[[Pixels], Pixels]
 
 
-def main() -> None:
-    """Time the ways, after seeing that those that should agree do."""
+def sections(_typed: Namespace) -> Iterator[Section]:
+    """Counts, polygons and pixels, after seeing that the ways that should agree do."""
     warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own
     photo = [_draw(np.random.default_rng(seed)) for seed in range(MASKS)]
     counts = [_united(rings) for rings in photo]
     runs = np.diff(rle.parse(counts, SOURCE).ends, prepend=0)
-    say(
-        machine(),
-        versions("numpy", "pycocotools", "opencv-python-headless", "pillow-simd", "pillow"),
-        f"{MASKS} masks of {np.median(runs):.0f} runs (median), {SOURCE} -> {STORED}",
-    )
-    if cv2 is None:
-        say("cv2 is absent: PIL's nearest pixel is the baseline")
-
+    say(f"{MASKS} masks of {np.median(runs):.0f} runs (median), {SOURCE} -> {STORED}")
     expected = _by_pixels(counts, _pil)
     kernels = _kernels()
     groups = [[one] for one in counts]
-    rings = {f"{name}": partial(_from_polygons, kernel, photo) for name, kernel in kernels.items()}
+    rings = {name: partial(_from_polygons, kernel, photo) for name, kernel in kernels.items()}
     reduced = {name: partial(_by_runs, kernel, groups) for name, kernel in kernels.items()}
     for name, way in [*rings.items(), *reduced.items()]:
         if way() != expected:
             raise SystemExit(f"{name}: not what pixels give")
+    yield _reducing(counts, reduced)
+    yield _drawing(photo, rings)
+    yield _painting(expected, kernels)
 
-    resizes: dict[str, Reduce] = {"pycocotools + PIL": _pil}
-    if cv2 is not None:
-        resizes = {"pycocotools + cv2": _cv2, **resizes}
-    _show("compressed counts -> stored counts", {
-        **{name: partial(_by_pixels, counts, resize) for name, resize in resizes.items()},
-        **reduced,
-    }, GOALS)  # fmt: skip
-    _show("polygons -> stored counts", {
-        **{
-            name: partial(_polygons_by_pixels, photo, resize) for name, resize in resizes.items()
-        },
-        "pycocotools draws, no more": partial(_only_draw, photo),
-        **rings,
-    })  # fmt: skip
+
+def _resizes() -> dict[str, Reduce]:
+    return {"pycocotools + PIL": _pil} if cv2 is None else {BY_CV2: _cv2, "pycocotools + PIL": _pil}
+
+
+def _reducing(counts: Sequence[bytes], reduced: Ways) -> Section:
+    by_pixels = {name: partial(_by_pixels, counts, resize) for name, resize in _resizes().items()}
+    claims = [Claim(COMPILED, BY_CV2, 150), Claim(NUMPY, BY_CV2, 20)]
+    title = "compressed counts -> stored counts, a photo"
+    return Section(title, {**by_pixels, **reduced}, claims)
+
+
+def _drawing(photo: Sequence[Rings], rings: Ways) -> Section:
+    by_pixels = {
+        name: partial(_polygons_by_pixels, photo, resize) for name, resize in _resizes().items()
+    }
+    ways: Ways = {**by_pixels, DRAWN: partial(_only_draw, photo), **rings}
+    return Section(
+        "polygons -> stored counts, a photo",
+        ways,
+        [Claim(COMPILED, BY_CV2), Claim(COMPILED, DRAWN)],
+    )
+
+
+def _painting(expected: Sequence[bytes], kernels: Mapping[str, Kernel]) -> Section:
     stored = rle.parse(expected, STORED)
     out = np.zeros((MASKS, STORED.height, STORED.width), np.uint8)
     every = np.arange(MASKS)
-    _show("stored counts -> row-major pixels", {
-        "pycocotools": partial(_by_coco, expected, out),
-        **{name: partial(kernel.paint, stored, out, every) for name, kernel in kernels.items()},
-    })  # fmt: skip
-
-
-def _show(question: str, ways: Ways, goals: Mapping[str, float] | None = None) -> None:
-    say("", f"{question}, {MASKS} masks", report(race(ways), next(iter(ways)), goals))
+    painted = {name: partial(kernel.paint, stored, out, every) for name, kernel in kernels.items()}
+    ways: Ways = {"pycocotools": partial(_by_coco, expected, out), **painted}
+    return Section(
+        "stored counts -> row-major pixels, a photo", ways, [Claim(COMPILED, "pycocotools")]
+    )
 
 
 def _kernels() -> dict[str, Kernel]:
-    kernels = {"runs, numpy": choose("numpy")[1]}
+    kernels = {NUMPY: choose("numpy")[1]}
     try:
         kernels[COMPILED] = choose("compiled")[1]
     except ImportError:
@@ -162,4 +168,5 @@ def _by_coco(counts: Sequence[bytes], out: Pixels) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    libraries = ("numpy", "pycocotools", "opencv-python-headless", "pillow-simd", "pillow")
+    run("mask", sections, libraries)

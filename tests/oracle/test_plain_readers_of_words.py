@@ -1,0 +1,299 @@
+"""Upstream's words, and what they mean in a photo, read once more the plain way.
+
+Nothing of `convert` reads here, nor the truth that the drawings tell. Readers say what upstream
+says, in its own pixels; one comparison holds the shards to it.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lmdb
+import numpy as np
+import numpy.typing as npt
+import pytest
+from msgspec.structs import replace
+from PIL import Image
+
+from shards.load.plain import read_split
+from shards.sample import Region, Sample, Size, Span, Turn
+from tests.oracle.test_plain_readers import assert_mask, decode, read_source
+
+
+class Thing(NamedTuple):
+    """A region but for its box and mask; corners in upstream's pixels; the mask at its size."""
+
+    said: Region
+    corners: list[float] | None = None
+    mask: npt.NDArray[np.bool_] | None = None
+
+
+class Photo(NamedTuple):
+    """All that a file says about one photo, by the name that it gives the photo."""
+
+    file: str
+    size: Size
+    ids: dict[str, tuple[int | str, ...]]
+    captions: list[str]
+    things: list[Thing]
+
+
+def measure(path):
+    with Image.open(path) as photo:
+        return Size(photo.height, photo.width)
+
+
+def corners_of(row):
+    x, y, width, height = row["bbox"]
+    return [x, y, x + width, y + height]
+
+
+def mask_of(segmentation, size):
+    return decode(segmentation, size.height, size.width) if segmentation else None
+
+
+def is_wanted(row, size):
+    """What the reference's reader would not pass over."""
+    x, y, width, height = row["bbox"]
+    wide = min(x + width, size.width) - max(x, 0)
+    high = min(y + height, size.height) - max(y, 0)
+    return min(wide, high) > 0 and min(width, height) >= 1 and not row.get("ignore")
+
+
+def read_rows(path):
+    """Yield (photo without words, [(row, its annotations, each with the name of its class)])."""
+    file = json.loads(path.read_text())
+    names = {row["id"]: row["name"] for row in file["categories"]}
+    photos: dict[str, list[Any]] = {}
+    for row in file["images"]:
+        found = [
+            {**annotation, "category": names[annotation["category_id"]]}
+            for annotation in file["annotations"]
+            if annotation["image_id"] == row["id"]
+        ]
+        photos.setdefault(row["file_name"], []).append((row, found))
+    assert sum(len(a) for rows in photos.values() for _, a in rows) == len(file["annotations"])
+    for name, rows in photos.items():
+        ((height, width),) = {(int(row["height"]), int(row["width"])) for row, _ in rows}
+        yield name, Size(height, width), rows
+
+
+def read_sentences(_: Path, path: Path, *, fewest: int = 0) -> Iterator[Photo]:
+    for name, size, rows in read_rows(path):
+        told = [(row, a) for row, a in rows if len(row["caption"].split()) >= fewest]
+        captions = [row["caption"] for row, _ in told]
+        things = []
+        for number, (row, annotations) in enumerate(told):
+            for annotation in annotations:
+                spans = annotation["tokens_positive"]
+                said = Region(
+                    phrases=tuple(row["caption"][start:stop] for start, stop in spans),
+                    spans=tuple(Span(number, start, stop) for start, stop in spans),
+                    category=annotation["category"],
+                    ids={"ann_id": annotation["id"]},
+                )
+                mask = mask_of(annotation.get("sam_mask"), size)
+                if is_wanted(annotation, size) or not fewest:
+                    things.append(Thing(said, corners_of(annotation), mask))
+        yield Photo(name, size, {"row_ids": tuple(r["id"] for r, _ in told)}, captions, things)
+
+
+def read_long_sentences(root: Path, path: Path) -> Iterator[Photo]:
+    return read_sentences(root, path, fewest=3)
+
+
+def read_expressions(_: Path, path: Path) -> Iterator[Photo]:
+    for name, size, rows in read_rows(path):
+        meant: dict[int, list[Any]] = {}
+        for row, (annotation,) in rows:
+            meant.setdefault(annotation["original_id"], []).append((row["caption"], annotation))
+        things = []
+        for number, pairs in meant.items():
+            said = Region(
+                phrases=tuple(caption.strip() for caption, _ in pairs),
+                category=pairs[0][1]["category"],
+                ids={"ann_id": number, "row_ids": tuple(a["id"] for _, a in pairs)},
+            )
+            (corners,) = {tuple(corners_of(annotation)) for _, annotation in pairs}
+            if is_wanted(pairs[0][1], size):
+                things.append(Thing(said, list(corners)))
+        yield Photo(name, size, {"row_ids": tuple(row["id"] for row, _ in rows)}, [], things)
+
+
+def read_descriptions(_: Path, path: Path) -> Iterator[Photo]:
+    for name, size, rows in read_rows(path):
+        things = []
+        for a in (a for _, annotations in rows for a in annotations if is_wanted(a, size)):
+            text = a["caption"].strip()
+            said = Region((text,), category=a["category"], ids={"ann_id": a["id"]})
+            things.append(Thing(said, corners_of(a)))
+        yield Photo(name, size, {"row_ids": tuple(row["id"] for row, _ in rows)}, [], things)
+
+
+def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
+    """Phrases have no offsets: a phrase is asked for as often as its words come, or nowhere."""
+    wrapped = [pair for row in json.loads(path.read_text()) for pair in row.items()]
+    for name in dict.fromkeys(row["img_file_name"] for _, row in wrapped):
+        size = measure(root / "coco_2014/train2014" / name)
+        rows = {row_id: row for row_id, row in wrapped if row["img_file_name"] == name}
+        captions, things = [], []
+        for number, row in enumerate(rows.values()):
+            caption = row["caption"].strip('"').strip()
+            captions.append(caption)
+            asked: dict[str, int] = {}
+            for ref in row["refs"]:
+                words = ref["sentence"]
+                found = list(re.finditer(rf"\b{re.escape(words)}\b", caption, re.IGNORECASE))
+                turn = asked.get(words.lower(), 0)
+                asked[words.lower()] = turn + 1
+                assert found or words.lower() not in caption.lower()
+                spans = (Span(number, *found[turn].span()),) if found else ()
+                mask = mask_of(ref["segmentation"], size)
+                things.append(Thing(Region((words,), spans=spans), None, mask))
+        yield Photo(name, size, {"row_ids": tuple(rows)}, captions, things)
+
+
+def read_truth(root: Path, path: Path) -> Iterator[Photo]:
+    """Two files: captions with labels, and masks that nothing links to them."""
+    told = json.loads(path.read_text())
+    masks = json.loads(path.with_name(path.name.replace("caption", "mask")).read_text())
+    rows = told["annotations"] + masks["annotations"]
+    for name in {row["image_id"] for row in rows} | {row["id"] for row in told["images"]}:
+        file = f"{name}.jpg"
+        size = measure(root / "GranDf_HA_images/val_test" / file)
+        rows = [row for row in told["annotations"] if row["image_id"] == name]
+        labels = [Thing(Region((label,))) for row in rows for label in row["labels"]]
+        unlinked = [
+            Thing(Region(ids={"ann_id": r["id"]}), corners_of(r), mask_of(r["segmentation"], size))
+            for r in masks["annotations"]
+            if r["image_id"] == name
+        ]
+        captions = [row["caption"].strip('"').strip() for row in rows]
+        ids = {"caption_ids": tuple(row["id"] for row in rows)}
+        yield Photo(file, size, ids, captions, labels + unlinked)
+
+
+def read_database(root, path):
+    """Yield (photo, its size, its rows) of the keys that a list names."""
+    with (
+        lmdb.open(str(path.parent), readonly=True, lock=False) as environment,
+        environment.begin() as transaction,
+    ):
+        for key in path.read_text().split():
+            rows = json.loads(transaction.get(key.encode()) or "")[key]
+            yield key, measure(root / "GranD_Data/images" / key), rows
+
+
+def read_grounded(root: Path, path: Path) -> Iterator[Photo]:
+    for name, size, rows in read_database(root, path):
+        things = []
+        for number, row in enumerate(rows):
+            for detail in row["details"]:
+                span = Span(number, *detail["tokens_positive"])
+                said = Region((detail["phrase"],), spans=(span,), ids={"object_id": detail["id"]})
+                things.append(Thing(said, detail["bbox"], mask_of(detail["segmentation"], size)))
+        yield Photo(name, size, {}, [row["caption"] for row in rows], things)
+
+
+def clean(text):
+    """Without the name that a language model gives itself first."""
+    first, _, others = text.partition(" ")
+    return others if first.lower().strip(":") in {"assistant", "istant"} else text
+
+
+def read_referring(root: Path, path: Path) -> Iterator[Photo]:
+    for name, size, rows in read_database(root, path):
+        things = []
+        for row in rows:
+            texts = row["attribute"] or []
+            texts = [texts] if isinstance(texts, str) else texts
+            said = Region(tuple(map(clean, texts)), ids={"object_id": row["id"]})
+            things.append(Thing(said, row["bbox"], mask_of(row["segmentation"], size)))
+        yield Photo(name, size, {}, [], things)
+
+
+MDETR = "RefCoco_Reg/mdetr_annotations"
+ROWS = "GranDf/annotations/train"
+TRUTH = "GranDf/annotations/val_test"
+CAPTIONS = "GranD_Data/Grand_Caption_Grounding_lmdb/Grand_Caption_Grounding_lmdb"
+OBJECTS = "GranD_Data/Grand_Referring_Expression_lmdb/Grand_Referring_Expression_lmdb"
+SPLITS: dict[tuple[str, str], tuple[Callable[[Path, Path], Iterator[Photo]], str]] = {
+    ("refcocog_gcg", "train"): (read_unplaced, f"{ROWS}/RefCOCOg_GCG_train.json"),
+    ("refcocog_gcg", "val"): (read_unplaced, f"{ROWS}/RefCOCOg_GCG_val.json"),
+    ("flickr_gcg", "train"): (read_sentences, f"{ROWS}/flickr_mergedGT_GCG_train.json"),
+    ("flickr_gcg", "val"): (read_sentences, f"{ROWS}/flickr_mergedGT_GCG_val.json"),
+    ("flickr30k", "train"): (read_long_sentences, f"{MDETR}/final_flickr_mergedGT_train.json"),
+    ("refcoco_region", "train"): (read_expressions, f"{MDETR}/finetune_refcoco_train.json"),
+    ("refcoco_region", "val"): (read_expressions, f"{MDETR}/finetune_refcoco_val.json"),
+    ("refcoco_plus_region", "train"): (read_expressions, f"{MDETR}/finetune_refcoco+_train.json"),
+    ("refcoco_plus_region", "val"): (read_expressions, f"{MDETR}/finetune_refcoco+_val.json"),
+    ("refcocog_region", "train"): (read_expressions, f"{MDETR}/finetune_refcocog_train.json"),
+    ("refcocog_region", "val"): (read_expressions, f"{MDETR}/finetune_refcocog_val.json"),
+    ("visual_genome", "train"): (read_descriptions, "visual_genome/train.json"),
+    ("visual_genome", "test"): (read_descriptions, "visual_genome/test_caption.json"),
+    ("grandf_ha", "val"): (read_truth, f"{TRUTH}/val_gcg_coco_caption_gt.json"),
+    ("grandf_ha", "test"): (read_truth, f"{TRUTH}/test_gcg_coco_caption_gt.json"),
+    ("grand_caption", "train"): (read_grounded, f"{CAPTIONS}_Train.txt"),
+    ("grand_caption", "val"): (read_grounded, f"{CAPTIONS}_Val.txt"),
+    ("grand_referring", "train"): (read_referring, f"{OBJECTS}_Train.txt"),
+    ("grand_referring", "val"): (read_referring, f"{OBJECTS}_Val.txt"),
+}
+
+
+def assert_corners(found, corners, photo, stored):
+    if corners is None:
+        assert found is None
+        return
+    limits = np.tile([photo.width, photo.height], 2)
+    scale = np.tile([stored.width / photo.width, stored.height / photo.height], 2)
+    expected = np.clip(corners, 0, limits) * scale
+    np.testing.assert_allclose([found.x0, found.y0, found.x1, found.y1], expected, atol=1e-9)
+
+
+def assert_said(sample: Sample, photo: Photo):
+    stored = sample.image.size
+    assert Image.open(io.BytesIO(sample.image.data)).size == (stored.width, stored.height)
+    assert (sample.file, sample.original_size) == (photo.file, photo.size)
+    assert sample.ids == photo.ids
+    assert list(sample.captions) == photo.captions
+    assert sample.conversations == ()
+    for region, (said, corners, mask) in zip(sample.regions, photo.things, strict=True):
+        assert replace(region, box=None, mask=None) == said
+        assert_corners(region.box, corners, photo.size, stored)
+        if mask is None:
+            assert region.mask is None
+        else:
+            assert mask.shape == (photo.size.height, photo.size.width)
+            assert_mask(region, mask, stored)
+        found = [sample.captions[s.caption][s.start : s.stop].lower() for s in region.spans]
+        assert found in ([], [phrase.lower() for phrase in region.phrases])
+
+
+@pytest.mark.parametrize(("source", "split"), SPLITS)
+def test_words(miniature, converted, source, split):
+    read, place = SPLITS[source, split]
+    photos = {
+        f"{source}-{Path(p.file).stem}": p for p in read(miniature.root, miniature.root / place)
+    }
+    samples = {sample.key: sample for sample in read_split(converted / source / split)}
+    assert sum(len(photo.things) for photo in photos.values())
+    assert set(samples) == set(photos)
+    for key, photo in photos.items():
+        assert_said(samples[key], photo)
+
+
+def test_conversations(miniature, converted):
+    rows = json.loads((miniature.root / "llava_dataset/llava_instruct_150k.json").read_text())
+    samples = read_source(converted, "llava_instruct")
+    assert sorted(samples) == sorted({Path(row["image"]).stem for row in rows})
+    for sample in samples.values():
+        own = [row for row in rows if row["image"] == sample.file]
+        assert sample.ids == {"conversation_ids": tuple(row["id"] for row in own)}
+        assert sample.conversations == tuple(
+            tuple(Turn(turn["from"], turn["value"]) for turn in row["conversations"]) for row in own
+        )
+        assert not sample.captions
+        assert not sample.regions
