@@ -18,6 +18,9 @@ from convert.report import describe_plan
 from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
 from convert.spool import WORK
 from convert.task import Recipe, Rejection, ShardMaker
+from shards.errors import CorruptShardError
+from shards.index.samples import SAMPLES
+from shards.index.write import merge_rows, write_indexes
 from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
 from shards.store import write_if_changed
 
@@ -59,6 +62,7 @@ class Outcome:
         refused: sources whose annotations must not be read.
         failed: tasks that met a bug of this program, or a machine that gave up.
         made: shards written by this run; the others stood there already.
+        damaged: why the output could not be indexed: a file of it, old or new, is not whole.
     """
 
     manifests: list[Manifest] = field(default_factory=list)
@@ -66,6 +70,7 @@ class Outcome:
     refused: list[SourcePlan] = field(default_factory=list)
     failed: list[Failed[ShardTask]] = field(default_factory=list)
     made: int = 0
+    damaged: str = ""
 
 
 def convert(job: Job, executor: Executor, display: Display) -> Outcome:
@@ -97,6 +102,10 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
             display.finished(result.task.source, tally.items, tally.bytes_in)
     for plan in plans:
         _finish(job, plan, outcome)
+    try:
+        write_indexes(job.out, job.config.index_formats(), shards=False)
+    except CorruptShardError as error:
+        outcome.damaged = str(error)
     if not outcome.failed and (job.out / WORK).exists():
         rmtree(job.out / WORK)
     return outcome
@@ -167,7 +176,8 @@ def _tasks(job: Job, plans: Iterable[SourcePlan], display: Display) -> Iterator[
         for split, part in plan.splits.items():
             if part.pending or part.foreign:
                 # It vouches for shards that are about to change.
-                (job.out / plan.source / split / MANIFEST).unlink(missing_ok=True)
+                for name in (MANIFEST, SAMPLES):
+                    (job.out / plan.source / split / name).unlink(missing_ok=True)
         if _pending(plan):
             display.begin(plan.source)
             yield from read_tasks(job.out, plan.source)
@@ -204,9 +214,7 @@ def _finish_split(job: Job, source: str, split: str, plan: SplitPlan) -> Manifes
     table = job.config.sources[source].source.table
     if table is not None:
         write_if_changed(folder / CLASSES, encode(table.classes))
-    for index in job.config.index_formats():
-        for name, content in index.split_files(manifest).items():
-            write_if_changed(folder / name, content)
+    merge_rows(folder, manifest)
     write_if_changed(folder / MANIFEST, encode(manifest))
     return manifest
 

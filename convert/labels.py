@@ -13,6 +13,7 @@ from convert.record import LabelTable
 from shards.sample import LabelMap, Size
 
 _VALUES = 256
+_IGNORE = 255
 
 
 def store_labels(
@@ -43,7 +44,8 @@ def store_labels(
         image = image.resize((stored.width, stored.height), Image.Resampling.NEAREST)
     # After the resize, which only picks pixels, there are fewer of them to look up.
     ids = np.frombuffer(table.lookup, np.uint8)[np.asarray(image)]
-    return LabelMap(write_gray_png(ids), table.name)
+    present = np.flatnonzero(Image.fromarray(ids).histogram()[:_IGNORE])
+    return LabelMap(write_gray_png(ids), table.name, tuple(present.tolist()))
 
 
 def _decode(data: bytes, policy: ImagePolicy) -> Image.Image:

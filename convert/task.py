@@ -77,7 +77,7 @@ class ShardMaker:
         rejections: list[Rejection] = []
         notes: Counter[str] = Counter()
         bytes_in = 0
-        with ShardWriter(self.out / task.folder, task.shard) as shard:
+        with ShardWriter(self.out / task.folder, task.shard, task.number) as shard:
             for result in self._convert(task, read_items(self.out, task)):
                 if isinstance(result, Rejection):
                     rejections.append(result)

@@ -27,6 +27,7 @@ class Annotations(msgspec.Struct, frozen=True):
     regions: tuple[Region, ...]
     conversations: tuple[tuple[Turn, ...], ...]
     label_table: str | None
+    label_classes: tuple[int, ...]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -50,6 +51,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
         regions=sample.regions,
         conversations=sample.conversations,
         label_table=sample.labels.table if sample.labels else None,
+        label_classes=sample.labels.classes if sample.labels else (),
     )
     members = [(sample.image.extension, sample.image.data)]
     if sample.labels is not None:
@@ -75,7 +77,7 @@ def from_members(key: str, members: Mapping[str, bytes]) -> Sample:
     if annotations.label_table is not None:
         if LABELS not in members:
             raise SampleError(f"{key}: label table {annotations.label_table}, but no .{LABELS}")
-        labels = LabelMap(members[LABELS], annotations.label_table)
+        labels = LabelMap(members[LABELS], annotations.label_table, annotations.label_classes)
     return Sample(
         key=key,
         image=EncodedImage(members[extension], extension, annotations.size),

@@ -93,10 +93,15 @@ class EncodedImage(msgspec.Struct, frozen=True):
 
 
 class LabelMap(msgspec.Struct, frozen=True):
-    """One class id per pixel: an 8-bit mode-L PNG of the stored image's size; 255 is ignore."""
+    """One class id per pixel: an 8-bit mode-L PNG of the stored image's size; 255 is ignore.
+
+    Attributes:
+        classes: the ids that occur, in ascending order, without 255.
+    """
 
     png: bytes
     table: str
+    classes: tuple[int, ...] = ()
 
 
 class Sample(msgspec.Struct, frozen=True):

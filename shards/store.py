@@ -27,6 +27,16 @@ def publish(temporary: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def publish_file(temporary: Path, path: Path) -> None:
+    """Sync a file that some library wrote, and rename it into place."""
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    publish(temporary, path)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file so that readers see the old one or the new one, never a part."""
     temporary = temporary_name(path)

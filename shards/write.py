@@ -11,6 +11,7 @@ from xxhash import xxh3_64_intdigest
 
 from shards.errors import SampleError, ShardError
 from shards.index import IndexFormat
+from shards.index.samples import Rows
 from shards.layout import to_members
 from shards.manifest import ShardInfo, Tally, encode
 from shards.sample import Sample, check
@@ -26,12 +27,13 @@ class ShardWriter:
     twice at once, is harmless.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, number: int = 0) -> None:
         """Begin a shard.
 
         Args:
             folder: made if absent; every file of the shard goes directly under it.
             name: file name without extension, unique in the folder.
+            number: of the shard in its split.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -41,6 +43,7 @@ class ShardWriter:
         self._hash = hashlib.sha256()
         self._offset = 0
         self._entries: list[Entry] = []
+        self._rows = Rows(number)
         self._keys: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -76,7 +79,9 @@ class ShardWriter:
             offset += BLOCK + len(content) + len(padding)
         whole = b"".join(parts)
         checksum = xxh3_64_intdigest(whole)
-        self._entries.append(Entry(sample.key, self._offset, len(whole), checksum, tuple(members)))
+        entry = Entry(sample.key, self._offset, len(whole), checksum, tuple(members))
+        self._entries.append(entry)
+        self._rows.add(sample, entry)
         self._keys.add(sample.key)
         self._write(whole)
 
@@ -115,7 +120,7 @@ class ShardWriter:
         record = self._folder / f"{self._name}.json"
         record.unlink(missing_ok=True)  # an older commit must not vouch for the new tar
         publish(self._temporary, self._folder / f"{self._name}.tar")
-        files = dict(beside or {})
+        files = {**(beside or {}), f"{self._name}.arrow": self._rows.encode()}
         for index in indexes:
             files.update(index.shard_files(self._name, self._entries))
         for path in self._folder.glob(f"{self._name}.*"):

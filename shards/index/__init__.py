@@ -1,32 +1,77 @@
-"""Index formats. Each is one file, one value of `IndexFormat`, and no I/O."""
+"""Index formats. Each is one file, one value of `IndexFormat`, and no I/O.
 
-from collections.abc import Callable, Mapping, Sequence
+Our own index (`shards.index.samples`) is always written; the others are made of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from shards.manifest import Manifest
+import pyarrow as pa
+
+from shards.index.samples import entries_of
+from shards.manifest import Manifest, ShardInfo
 from shards.tar import Entry
 
 Files = Mapping[str, bytes]
-"""File name -> content, beside the tar or the manifest."""
+"""Path -> content, relative to the folder that the function is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A finished split: its manifest, and the rows of our own index.
+
+    Attributes:
+        folder: of the split; only for formats that need what no index holds, such as a second hash.
+        classes: names of the label ids, where there are label maps.
+    """
+
+    folder: Path
+    manifest: Manifest
+    rows: pa.Table
+    classes: Mapping[int, str]
+
+    def shards(self) -> Iterator[tuple[ShardInfo, Sequence[Entry]]]:
+        """Every shard with its samples, in stored order."""
+        start = 0
+        for info in self.manifest.shards:
+            yield info, tuple(entries_of(self.rows.slice(start, info.samples)))
+            start += info.samples
+
+
+Splits = Mapping[str, Listing]
+"""Name of a split -> the split."""
 
 
 def _no_shard_files(_name: str, _entries: Sequence[Entry]) -> Files:
     return {}
 
 
-def _no_split_files(_manifest: Manifest) -> Files:
+def _no_split_files(_listing: Listing) -> Files:
+    return {}
+
+
+def _no_source_files(_splits: Splits) -> Files:
+    return {}
+
+
+def _no_output_files(_sources: Mapping[str, Splits]) -> Files:
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class IndexFormat:
-    """How one consumer wants its index files: per shard, per split, or both.
+    """How one consumer wants its index files: per shard, split, source, or for all of the output.
 
     Attributes:
-        shard_files: (name of the shard, its samples in stored order) -> files.
-        split_files: manifest -> files.
+        shard_files: (name of the shard, its samples in stored order) -> files beside the tar.
+        split_files: a split -> files in its folder.
+        source_files: the finished splits of a source -> files in the source's folder.
+        output_files: name of a source -> its finished splits -> files in the output's folder.
     """
 
     name: str
     shard_files: Callable[[str, Sequence[Entry]], Files] = _no_shard_files
-    split_files: Callable[[Manifest], Files] = _no_split_files
+    split_files: Callable[[Listing], Files] = _no_split_files
+    source_files: Callable[[Splits], Files] = _no_source_files
+    output_files: Callable[[Mapping[str, Splits]], Files] = _no_output_files

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +16,11 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from PIL import Image
 
 from shards.load.plain import read_split
-from shards.sample import Region, Sample, Size, Span, Turn
+from shards.sample import Region, Size, Span, Turn
 from tests.oracle.test_plain_readers import assert_mask, decode, read_source
 
 
@@ -63,74 +64,68 @@ def is_wanted(row, size):
     return min(wide, high) > 0 and min(width, height) >= 1 and not row.get("ignore")
 
 
-def read_rows(path):
-    """Yield (photo without words, [(row, its annotations, each with the name of its class)])."""
+def read_rows(path, *, fewest=0, every=False):
+    """Yield (photo, size, ids, [(row, its annotations)]), without what the filters leave out."""
     file = json.loads(path.read_text())
     names = {row["id"]: row["name"] for row in file["categories"]}
-    photos: dict[str, list[Any]] = {}
-    for row in file["images"]:
-        found = [
-            {**annotation, "category": names[annotation["category_id"]]}
-            for annotation in file["annotations"]
-            if annotation["image_id"] == row["id"]
+    rows = {row["id"]: (row, list[dict[str, Any]]()) for row in file["images"]}
+    assert len(rows) == len(file["images"])
+    for found in file["annotations"]:
+        rows[found["image_id"]][1].append({**found, "category": names[found["category_id"]]})
+    for name in {row["file_name"] for row, _ in rows.values()}:
+        own = [pair for pair in rows.values() if pair[0]["file_name"] == name]
+        ((height, width),) = {(int(row["height"]), int(row["width"])) for row, _ in own}
+        size = Size(height, width)
+        kept = [
+            (row, [a for a in found if every or is_wanted(a, size)])
+            for row, found in own
+            if len(row.get("caption", "").split()) >= fewest
         ]
-        photos.setdefault(row["file_name"], []).append((row, found))
-    assert sum(len(a) for rows in photos.values() for _, a in rows) == len(file["annotations"])
-    for name, rows in photos.items():
-        ((height, width),) = {(int(row["height"]), int(row["width"])) for row, _ in rows}
-        yield name, Size(height, width), rows
+        yield name, size, {"row_ids": tuple(row["id"] for row, _ in kept)}, kept
 
 
-def read_sentences(_: Path, path: Path, *, fewest: int = 0) -> Iterator[Photo]:
-    for name, size, rows in read_rows(path):
-        told = [(row, a) for row, a in rows if len(row["caption"].split()) >= fewest]
-        captions = [row["caption"] for row, _ in told]
+def read_sentences(_: Path, path: Path, *, fewest: int, every: bool) -> Iterator[Photo]:
+    for name, size, ids, rows in read_rows(path, fewest=fewest, every=every):
+        captions = [row["caption"] for row, _ in rows]
         things = []
-        for number, (row, annotations) in enumerate(told):
-            for annotation in annotations:
-                spans = annotation["tokens_positive"]
-                said = Region(
-                    phrases=tuple(row["caption"][start:stop] for start, stop in spans),
-                    spans=tuple(Span(number, start, stop) for start, stop in spans),
-                    category=annotation["category"],
-                    ids={"ann_id": annotation["id"]},
-                )
-                mask = mask_of(annotation.get("sam_mask"), size)
-                if is_wanted(annotation, size) or not fewest:
-                    things.append(Thing(said, corners_of(annotation), mask))
-        yield Photo(name, size, {"row_ids": tuple(r["id"] for r, _ in told)}, captions, things)
-
-
-def read_long_sentences(root: Path, path: Path) -> Iterator[Photo]:
-    return read_sentences(root, path, fewest=3)
+        for number, annotation in ((n, a) for n, (_, found) in enumerate(rows) for a in found):
+            spans = annotation["tokens_positive"]
+            said = Region(
+                phrases=tuple(captions[number][start:stop] for start, stop in spans),
+                spans=tuple(Span(number, start, stop) for start, stop in spans),
+                category=annotation["category"],
+                ids={"ann_id": annotation["id"]},
+            )
+            mask = mask_of(annotation.get("sam_mask"), size)
+            things.append(Thing(said, corners_of(annotation), mask))
+        yield Photo(name, size, ids, captions, things)
 
 
 def read_expressions(_: Path, path: Path) -> Iterator[Photo]:
-    for name, size, rows in read_rows(path):
+    for name, size, ids, rows in read_rows(path):
         meant: dict[int, list[Any]] = {}
-        for row, (annotation,) in rows:
+        for row, annotation in ((row, a) for row, found in rows for a in found):
             meant.setdefault(annotation["original_id"], []).append((row["caption"], annotation))
         things = []
         for number, pairs in meant.items():
+            ((category, *corners),) = {(a["category"], *corners_of(a)) for _, a in pairs}
             said = Region(
                 phrases=tuple(caption.strip() for caption, _ in pairs),
-                category=pairs[0][1]["category"],
+                category=category,
                 ids={"ann_id": number, "row_ids": tuple(a["id"] for _, a in pairs)},
             )
-            (corners,) = {tuple(corners_of(annotation)) for _, annotation in pairs}
-            if is_wanted(pairs[0][1], size):
-                things.append(Thing(said, list(corners)))
-        yield Photo(name, size, {"row_ids": tuple(row["id"] for row, _ in rows)}, [], things)
+            things.append(Thing(said, corners))
+        yield Photo(name, size, ids, [], things)
 
 
 def read_descriptions(_: Path, path: Path) -> Iterator[Photo]:
-    for name, size, rows in read_rows(path):
+    for name, size, ids, rows in read_rows(path):
         things = []
-        for a in (a for _, annotations in rows for a in annotations if is_wanted(a, size)):
-            text = a["caption"].strip()
-            said = Region((text,), category=a["category"], ids={"ann_id": a["id"]})
-            things.append(Thing(said, corners_of(a)))
-        yield Photo(name, size, {"row_ids": tuple(row["id"] for row, _ in rows)}, [], things)
+        for row in (annotation for _, found in rows for annotation in found):
+            text = row["caption"].strip()
+            said = Region((text,), category=row["category"], ids={"ann_id": row["id"]})
+            things.append(Thing(said, corners_of(row)))
+        yield Photo(name, size, ids, [], things)
 
 
 def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
@@ -158,22 +153,22 @@ def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
 
 def read_truth(root: Path, path: Path) -> Iterator[Photo]:
     """Two files: captions with labels, and masks that nothing links to them."""
-    told = json.loads(path.read_text())
-    masks = json.loads(path.with_name(path.name.replace("caption", "mask")).read_text())
-    rows = told["annotations"] + masks["annotations"]
-    for name in {row["image_id"] for row in rows} | {row["id"] for row in told["images"]}:
-        file = f"{name}.jpg"
-        size = measure(root / "GranDf_HA_images/val_test" / file)
+    told, masks = (
+        json.loads(path.with_name(path.name.replace("caption", what)).read_text())
+        for what in ("caption", "mask")
+    )
+    names = {row["id"] for row in told["images"] + masks["images"]}
+    assert names >= {row["image_id"] for row in told["annotations"] + masks["annotations"]}
+    for name in names:
+        size = measure(root / f"GranDf_HA_images/val_test/{name}.jpg")
         rows = [row for row in told["annotations"] if row["image_id"] == name]
-        labels = [Thing(Region((label,))) for row in rows for label in row["labels"]]
-        unlinked = [
-            Thing(Region(ids={"ann_id": r["id"]}), corners_of(r), mask_of(r["segmentation"], size))
-            for r in masks["annotations"]
-            if r["image_id"] == name
-        ]
+        things = [Thing(Region((label,))) for row in rows for label in row["labels"]]
+        for row in (row for row in masks["annotations"] if row["image_id"] == name):
+            mask = mask_of(row["segmentation"], size)
+            things.append(Thing(Region(ids={"ann_id": row["id"]}), corners_of(row), mask))
         captions = [row["caption"].strip('"').strip() for row in rows]
         ids = {"caption_ids": tuple(row["id"] for row in rows)}
-        yield Photo(file, size, ids, captions, labels + unlinked)
+        yield Photo(f"{name}.jpg", size, ids, captions, things)
 
 
 def read_database(root, path):
@@ -215,6 +210,8 @@ def read_referring(root: Path, path: Path) -> Iterator[Photo]:
         yield Photo(name, size, {}, [], things)
 
 
+read_all = partial(read_sentences, fewest=0, every=True)
+read_long = partial(read_sentences, fewest=3, every=False)
 MDETR = "RefCoco_Reg/mdetr_annotations"
 ROWS = "GranDf/annotations/train"
 TRUTH = "GranDf/annotations/val_test"
@@ -223,9 +220,9 @@ OBJECTS = "GranD_Data/Grand_Referring_Expression_lmdb/Grand_Referring_Expression
 SPLITS: dict[tuple[str, str], tuple[Callable[[Path, Path], Iterator[Photo]], str]] = {
     ("refcocog_gcg", "train"): (read_unplaced, f"{ROWS}/RefCOCOg_GCG_train.json"),
     ("refcocog_gcg", "val"): (read_unplaced, f"{ROWS}/RefCOCOg_GCG_val.json"),
-    ("flickr_gcg", "train"): (read_sentences, f"{ROWS}/flickr_mergedGT_GCG_train.json"),
-    ("flickr_gcg", "val"): (read_sentences, f"{ROWS}/flickr_mergedGT_GCG_val.json"),
-    ("flickr30k", "train"): (read_long_sentences, f"{MDETR}/final_flickr_mergedGT_train.json"),
+    ("flickr_gcg", "train"): (read_all, f"{ROWS}/flickr_mergedGT_GCG_train.json"),
+    ("flickr_gcg", "val"): (read_all, f"{ROWS}/flickr_mergedGT_GCG_val.json"),
+    ("flickr30k", "train"): (read_long, f"{MDETR}/final_flickr_mergedGT_train.json"),
     ("refcoco_region", "train"): (read_expressions, f"{MDETR}/finetune_refcoco_train.json"),
     ("refcoco_region", "val"): (read_expressions, f"{MDETR}/finetune_refcoco_val.json"),
     ("refcoco_plus_region", "train"): (read_expressions, f"{MDETR}/finetune_refcoco+_train.json"),
@@ -243,30 +240,21 @@ SPLITS: dict[tuple[str, str], tuple[Callable[[Path, Path], Iterator[Photo]], str
 }
 
 
-def assert_corners(found, corners, photo, stored):
-    if corners is None:
-        assert found is None
-        return
-    limits = np.tile([photo.width, photo.height], 2)
-    scale = np.tile([stored.width / photo.width, stored.height / photo.height], 2)
-    expected = np.clip(corners, 0, limits) * scale
-    np.testing.assert_allclose([found.x0, found.y0, found.x1, found.y1], expected, atol=1e-9)
-
-
-def assert_said(sample: Sample, photo: Photo):
-    stored = sample.image.size
+def assert_said(sample, photo):
+    stored, size = sample.image.size, photo.size
     assert Image.open(io.BytesIO(sample.image.data)).size == (stored.width, stored.height)
-    assert (sample.file, sample.original_size) == (photo.file, photo.size)
-    assert sample.ids == photo.ids
+    assert (sample.file, sample.original_size, sample.ids) == (photo.file, size, photo.ids)
     assert list(sample.captions) == photo.captions
     assert sample.conversations == ()
+    scale = np.tile([stored.width / size.width, stored.height / size.height], 2)
     for region, (said, corners, mask) in zip(sample.regions, photo.things, strict=True):
         assert replace(region, box=None, mask=None) == said
-        assert_corners(region.box, corners, photo.size, stored)
-        if mask is None:
-            assert region.mask is None
-        else:
-            assert mask.shape == (photo.size.height, photo.size.width)
+        assert (region.box is None, region.mask is None) == (corners is None, mask is None)
+        if corners is not None:
+            inside = np.clip(corners, 0, [size.width, size.height] * 2)
+            np.testing.assert_allclose(astuple(region.box), inside * scale, rtol=0, atol=1e-9)
+        if mask is not None:
+            assert mask.shape == (size.height, size.width)
             assert_mask(region, mask, stored)
         found = [sample.captions[s.caption][s.start : s.stop].lower() for s in region.spans]
         assert found in ([], [phrase.lower() for phrase in region.phrases])

@@ -99,5 +99,13 @@ def samples(draw: st.DrawFn, key: str | None = None) -> Sample:
         captions=captions,
         regions=tuple(draw(regions(size, captions, count)) for _ in range(count)),
         conversations=tuple(draw(st.lists(st.lists(turns, max_size=2).map(tuple), max_size=2))),
-        labels=draw(st.none() | st.builds(LabelMap, st.binary(max_size=600), texts)),
+        labels=draw(
+            st.none()
+            | st.builds(
+                LabelMap,
+                st.binary(max_size=600),
+                texts,
+                st.lists(st.integers(0, 254), max_size=3).map(tuple),
+            )
+        ),
     )

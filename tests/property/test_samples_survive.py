@@ -24,6 +24,7 @@ from tests.unit.test_sample import make
 
 FIELDS = [
     "size", "original_size", "file", "ids", "captions", "regions", "conversations", "label_table",
+    "label_classes",
 ]  # fmt: skip
 REGION_FIELDS = ["phrases", "box", "mask", "spans", "category", "attributes", "parent", "ids"]
 
@@ -45,6 +46,7 @@ def test_plain_msgpack_reads_what_is_documented(sample) -> None:
     assert found["size"] == [sample.image.size.height, sample.image.size.width]
     assert found["captions"] == list(sample.captions)
     assert found["label_table"] == (sample.labels.table if sample.labels else None)
+    assert found["label_classes"] == (list(sample.labels.classes) if sample.labels else [])
     assert [[list(turn.items()) for turn in talk] for talk in found["conversations"]] == [
         [[("speaker", turn.speaker), ("text", turn.text)] for turn in talk]
         for talk in sample.conversations
@@ -165,6 +167,7 @@ def _annotations(*, label_table: str | None = None) -> bytes:
         "captions": ["é🙂"],
     }
     value |= {"regions": [], "conversations": [], "label_table": label_table}
+    value |= {"label_classes": []}
     assert list(value) == FIELDS == list(Annotations.__struct_fields__)
     packed: bytes = msgpack.packb(value)
     return packed

@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-ALL = [f"{NAME}.{extension}" for extension in ("idx", "json", "rejects.jsonl", "tar")]
+ALL = [f"{NAME}.{extension}" for extension in ("arrow", "idx", "json", "rejects.jsonl", "tar")]
 
 
 def test_the_same_samples_give_the_same_bytes(tmp_path) -> None:
@@ -92,7 +92,7 @@ def test_files_of_an_older_shard_go_with_it(tmp_path) -> None:
     other.write_bytes(b"of a shard with a longer name")
     with ShardWriter(tmp_path, NAME) as shard:
         shard.commit(task="t", tally=Tally(0), indexes=(DALI,))
-    assert names(tmp_path) == sorted([f"{NAME}.json", f"{NAME}.tar", other.name])
+    assert names(tmp_path) == sorted([f"{NAME}.arrow", f"{NAME}.json", f"{NAME}.tar", other.name])
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_while_closing_leaves_nothing(tmp_path, size) -> Non
 def test_an_empty_shard_has_no_index(tmp_path) -> None:
     with ShardWriter(tmp_path, NAME) as shard:
         info = shard.commit(task="t", tally=Tally(0), indexes=[DALI])
-    assert names(tmp_path) == [f"{NAME}.json", f"{NAME}.tar"]
+    assert names(tmp_path) == [f"{NAME}.arrow", f"{NAME}.json", f"{NAME}.tar"]
     assert info.bytes == 1024
     assert list(read_shard(tmp_path / f"{NAME}.tar")) == []
     assert (tmp_path / f"{NAME}.json").read_bytes() == encode(info)

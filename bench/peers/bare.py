@@ -1,0 +1,80 @@
+"""The kernels alone, on one core: no scanning, no reading, no records, no tar.
+
+What they take is the least the job can take with these libraries.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import simplejpeg
+from PIL import Image
+
+from convert.config import Config
+from convert.files import DataRoot
+from convert.geometry import fit_longest_side
+from convert.labels import store_labels
+from convert.mask import store_masks
+from convert.policy import ImagePolicy
+from convert.record import Record
+from shards.sample import Size
+
+_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A photo with everything that is said of it, in memory."""
+
+    record: Record
+    photo: bytes
+    labels: bytes | None
+    policy: ImagePolicy
+
+
+def load(root: Path, config: Config, source: str) -> list[Loaded]:
+    """The training split of a source."""
+    data, entry = DataRoot(root), config.sources[source]
+    items = list(entry.source.scan(data, {"train"}))
+    with entry.source.open(data) as record_of:
+        records = [record_of(item) for item in items]
+    return [
+        Loaded(
+            record,
+            _read(data, record.photo),
+            _read(data, record.labels.places) if record.labels else None,
+            entry.handling.image,
+        )
+        for record in records
+    ]
+
+
+def _read(data: DataRoot, places: Sequence[str]) -> bytes:
+    found = data.read_first(tuple(places), max_bytes=_LIMIT)
+    if found is None:
+        raise FileNotFoundError(places[0])
+    return found[1]
+
+
+def run_kernels(loaded: Loaded) -> None:
+    """What becomes of one photo, its masks and its label map; the results are thrown away."""
+    height, width, _, _ = simplejpeg.decode_jpeg_header(loaded.photo)
+    size = Size(height, width)
+    stored = fit_longest_side(size, loaded.policy.longest_side)
+    _store_photo(loaded.photo, size, stored, loaded.policy)
+    store_masks([region.masks for region in loaded.record.regions], size, stored)
+    if loaded.record.labels is not None and loaded.labels is not None:
+        store_labels(loaded.labels, loaded.record.labels.table, size, stored, loaded.policy)
+
+
+def _store_photo(data: bytes, size: Size, stored: Size, policy: ImagePolicy) -> None:
+    if size == stored:
+        # One that keeps its pixels is only checked, strictly, at an eighth of its size.
+        simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+        return
+    pixels = simplejpeg.decode_jpeg(data, "RGBX", fastdct=False, fastupsample=False, strict=True)
+    shape = (size.width, size.height)
+    image = Image.frombuffer("RGBX", shape, pixels, "raw", "RGBX", 0, 1)
+    small = image.resize((stored.width, stored.height), Image.Resampling.BILINEAR)
+    small.save(io.BytesIO(), "JPEG", quality=policy.quality, subsampling=policy.subsampling)

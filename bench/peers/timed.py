@@ -1,0 +1,183 @@
+"""One way to do the job, in a process of its own, timed without its start-up.
+
+`python -m bench.peers.timed WAY --root DATA --out FOLDER --config FILE` prints JSON.
+"""
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import App, Parameter
+
+from bench.peers.listing import LISTINGS
+from convert.config import Config
+from convert.config_file import load_config
+from convert.execute import Executor, open_executor
+from convert.files import DataRoot
+from convert.job import Job, convert
+from convert.sources.registry import SOURCES
+
+app = App(help=__doc__)
+MIXED = "mixed"
+Way = Literal["ours", "twins", "bare", "naive", "naive-copy", "ray-data"]
+Convert = Callable[[Path, Sequence[str]], int]
+"""(folder for the result, sources) -> photos converted."""
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """By source, and `mixed` for all of them in one job.
+
+    Attributes:
+        peak: bytes of memory that this process held at the most.
+    """
+
+    photos: dict[str, int]
+    seconds: dict[str, float]
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One way, what it is to convert, and by how many processes."""
+
+    way: Way
+    root: Path
+    out: Path
+    config: Config
+    sources: tuple[str, ...]
+    workers: int
+
+
+class _Silent:
+    """A display for nobody."""
+
+    def expect(self, source: str, shards: int, images: int) -> None:
+        pass
+
+    def begin(self, source: str) -> None:
+        pass
+
+    def finished(self, source: str, images: int, bytes_in: int) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        pass
+
+
+def _ours(task: Task, executor: Executor, out: Path, names: Sequence[str]) -> int:
+    train = frozenset(("train",))
+    job = Job(task.config, DataRoot(task.root), out, tuple(names), splits=train)
+    outcome = convert(job, executor, _Silent())
+    lost = sum(manifest.tally.lost for manifest in outcome.manifests)
+    if lost or outcome.failed or outcome.unfinished:
+        raise SystemExit(f"{lost} photos lost, {len(outcome.failed)} shards failed")
+    return sum(manifest.samples for manifest in outcome.manifests)
+
+
+@contextmanager
+def _opened(job: Task) -> Iterator[Convert]:
+    """The way, with everything started that can be started before the work is known."""
+    if job.way in {"ours", "twins"}:
+        with open_executor(0 if job.way == "twins" else job.workers) as executor:
+            yield partial(_ours, job, executor)
+    elif job.way == "ray-data":
+        from bench.peers import ray_data
+
+        with ray_data.started(job.workers):
+            yield lambda out, names: ray_data.convert(job.root, out, names, job.workers)
+    else:
+        from bench.peers import naive
+
+        copy = job.way == "naive-copy"
+        yield lambda out, names: naive.convert(job.root, out, names, job.workers, copy=copy)
+
+
+def time_way(job: Task) -> Timed:
+    """Convert each source, then all together; once before, to warm up, the last of them."""
+    if job.way == "bare":
+        return _time_bare(job)
+    photos: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    with _opened(job) as convert_:
+        convert_(job.out / "warm", job.sources[-1:])
+        if job.way == "twins":
+            photos[MIXED], seconds[MIXED] = _time_twins(convert_, job)
+            return Timed(photos, seconds, _peak())
+        for name, group in {**{one: (one,) for one in job.sources}, MIXED: job.sources}.items():
+            start = time.perf_counter()
+            photos[name] = convert_(job.out / name, group)
+            seconds[name] = time.perf_counter() - start
+    return Timed(photos, seconds, _peak())
+
+
+def _time_bare(job: Task) -> Timed:
+    from bench.peers import bare
+
+    photos: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    for name in job.sources:
+        loaded = bare.load(job.root, job.config, name)
+        bare.run_kernels(loaded[0])
+        start = time.perf_counter()
+        for each in loaded:
+            bare.run_kernels(each)
+        photos[name], seconds[name] = len(loaded), time.perf_counter() - start
+    photos[MIXED], seconds[MIXED] = sum(photos.values()), sum(seconds.values())
+    return Timed(photos, seconds, _peak())
+
+
+def _time_twins(convert_: Convert, job: Task) -> tuple[int, float]:
+    """(photos, seconds) of processes that each do all of it, at once: what the cores can give."""
+    context = multiprocessing.get_context("fork")
+    gate, results = context.Barrier(job.workers + 1), context.SimpleQueue()
+
+    def work(number: int) -> None:
+        gate.wait()
+        results.put(convert_(job.out / f"twin-{number}", job.sources))
+
+    twins = [context.Process(target=work, args=(number,)) for number in range(job.workers)]
+    for twin in twins:
+        twin.start()
+    gate.wait()
+    start = time.perf_counter()
+    photos = sum(results.get() for _ in twins)
+    seconds = time.perf_counter() - start
+    for twin in twins:
+        twin.join()
+    return photos, seconds
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@app.default
+def main(  # noqa: PLR0913 - one per option
+    way: Way,
+    *,
+    root: Path,
+    out: Path,
+    config: Path,
+    workers: int = 1,
+    source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(LISTINGS),
+) -> None:
+    """Time one way; what it writes goes to `out` and is removed."""
+    task = Task(way, root, out, load_config(config, SOURCES), source, workers)
+    try:
+        timed = time_way(task)
+    finally:
+        rmtree(out, ignore_errors=True)
+    sys.stdout.write(msgspec.json.encode(timed).decode() + "\n")
+
+
+if __name__ == "__main__":
+    app()

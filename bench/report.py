@@ -1,0 +1,158 @@
+"""What benchmarks found, on one page: `python -m bench.report FOLDER`.
+
+FOLDER holds the files that benchmarks wrote for `--json FILE`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cyclopts import App
+
+from bench.command import Ratio, Result, Table
+
+app = App(help=__doc__)
+PAGE, IMAGES = "benchmarks.md", "img"
+_INTRODUCTION = """# Benchmarks
+
+Written by `python -m bench.report` from what `python -m bench.<name> --json FILE` measured. Every
+figure is the median of rounds in which all ways took their turn, with the least and the most in
+brackets, as shares of it. Only ratios carry over to another machine.
+"""
+_MET, _MISSED, _PALETTE = "#4c8c5a", "#b8503c", ("#8a8f98", "#4c8c5a", "#c9b458", "#5b7fa6")
+_ROW = 0.32
+"""Inches of a plot for each bar."""
+
+
+def make_page(results: Sequence[Result], docs: Path) -> None:
+    """Write the page and its plots below `docs`."""
+    images = docs / IMAGES
+    images.mkdir(parents=True, exist_ok=True)
+    parts = [_INTRODUCTION]
+    goals = [(result.name, ratio) for result in results for ratio in _with_goals(result)]
+    if goals:
+        _plot_goals(goals, images / "goals.png")
+        parts.append(f"![Every ratio that has a goal, as a share of it]({IMAGES}/goals.png)\n")
+    for result in results:
+        parts.append(f"## {result.name}\n\n{result.machine}; {result.versions}\n")
+        alike = tables_alike(result)
+        if alike:
+            name = f"{result.name}.png"
+            _plot_rates(result.name, alike, images / name)
+            parts.append(f"![{result.name}, by what was done]({IMAGES}/{name})\n")
+        parts += map(format_table, result.tables)
+    (docs / PAGE).write_text("\n".join(parts), encoding="utf-8")
+
+
+def _with_goals(result: Result) -> Iterator[Ratio]:
+    for table in result.tables:
+        yield from (ratio for ratio in table.ratios if ratio.goal is not None)
+
+
+def tables_alike(result: Result) -> list[Table]:
+    """The largest set of tables that compare the same ways, if there are two: a plot of groups."""
+    groups: dict[tuple[str, ...], list[Table]] = {}
+    for table in result.tables:
+        groups.setdefault(tuple(row.way for row in table.rows), []).append(table)
+    largest = max(groups.values(), key=len, default=[])
+    return largest if len(largest) > 1 else []
+
+
+def format_table(table: Table) -> str:
+    """A table as Markdown, and below it a line for each ratio."""
+    lines = [f"### {table.title}", "", "| way | time | a second |", "|---|--:|--:|"]
+    for row in table.rows:
+        low, high = row.spread
+        time = f"{_short(row.seconds * 1e3)} ms ({low:.2f}-{high:.2f})"
+        lines.append(f"| {row.way} | {time} | {_short(1 / row.seconds)} |")
+    if table.ratios:
+        lines += ["", "| way | against | times as fast | goal | |", "|---|---|--:|--:|---|"]
+    for ratio in table.ratios:
+        low, high = ratio.spread
+        goal, verdict = "", ""
+        if ratio.goal is not None:
+            goal, verdict = f"{ratio.goal:g}", "met" if ratio.ratio >= ratio.goal else "**missed**"
+        figure = f"{ratio.ratio:.2f} ({low:.2f}-{high:.2f})"
+        lines.append(f"| {ratio.way} | {ratio.over} | {figure} | {goal} | {verdict} |")
+    return "\n".join([*lines, ""])
+
+
+def _short(value: float) -> str:
+    """Three digits.
+
+    >>> _short(28599.4), _short(12.345), _short(0.01234)
+    ('28,599', '12.3', '0.0123')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def _axes(bars: int) -> tuple[Any, Any]:
+    """(figure, its axes), for horizontal bars, the first on top."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # a file is all that is wanted
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 1 + _ROW * bars))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.invert_yaxis()
+    return figure, axes
+
+
+def _save(figure: Any, file: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    # Without the library's name and version in it, the same figures give the same bytes.
+    figure.savefig(file, dpi=90, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+
+
+def _plot_goals(goals: Sequence[tuple[str, Ratio]], file: Path) -> None:
+    figure, axes = _axes(len(goals))
+    shares = [ratio.ratio / (ratio.goal or 1.0) for _, ratio in goals]
+    bars = axes.barh(
+        range(len(goals)), shares, color=[_MET if share >= 1 else _MISSED for share in shares]
+    )
+    names = [f"{name}: {ratio.way} : {ratio.over}" for name, ratio in goals]
+    axes.set_yticks(range(len(goals)), names, fontsize=7)
+    labels = [f"{ratio.ratio:.2f} of {ratio.goal:g}" for _, ratio in goals]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel("reached, as a share of the goal")
+    _save(figure, file)
+
+
+def _plot_rates(name: str, tables: Sequence[Table], file: Path) -> None:
+    ways = [row.way for row in tables[0].rows]
+    figure, axes = _axes(len(tables) * len(ways))
+    height = 0.8 / len(ways)
+    for number, way in enumerate(ways):
+        places = [n + (number - (len(ways) - 1) / 2) * height for n in range(len(tables))]
+        rates = [1 / table.rows[number].seconds for table in tables]
+        colour = _PALETTE[number % len(_PALETTE)]
+        bars = axes.barh(places, rates, height, label=way, color=colour)
+        axes.bar_label(bars, map(_short, rates), padding=3, fontsize=7)
+    axes.set_yticks(range(len(tables)), [table.title for table in tables], fontsize=8)
+    axes.set_xlabel("a second")
+    axes.set_title(name, loc="left", fontsize=10)
+    axes.legend(fontsize=8)
+    _save(figure, file)
+
+
+@app.default
+def main(folder: Path, *, docs: Path = Path("docs")) -> None:
+    """Gather.
+
+    Args:
+        folder: with the JSON files.
+        docs: gets the page, and its plots in `img`.
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise SystemExit("no JSON there: give every benchmark --json FOLDER/NAME.json")
+    make_page([msgspec.json.decode(file.read_bytes(), type=Result) for file in files], docs)
+
+
+if __name__ == "__main__":
+    app()

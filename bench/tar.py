@@ -1,0 +1,162 @@
+"""How fast are tars written, and how fast does plain webdataset read them?
+
+Samples of 100 kB in three members, written as webdataset does it, as the standard library does, and
+as this program does, whose parts are timed one by one. The page cache is warm.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import webdataset
+import xxhash
+from cyclopts import App
+from cyclopts.types import PositiveInt
+
+from bench.command import Claim, Section, measure, publish
+from bench.measure import Ways
+from shards.layout import to_members
+from shards.manifest import Tally
+from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
+from shards.tar import END, member_bytes
+from shards.write import ShardWriter
+
+app = App(help=__doc__)
+PHOTO, LABELS, COUNTS, REGIONS = 88_000, 8_000, 190, 20
+"""Bytes of a photo, a label map and a mask, and masks: an annotation of 4 kB and a bit."""
+OURS, THEIRS = "ours, as the job writes", "webdataset TarWriter"
+READ_OURS, READ_THEIRS = "webdataset reads ours", "webdataset reads its own"
+CLAIMS = (
+    Claim("tarfile", THEIRS),
+    Claim(OURS, THEIRS, 4.5),
+    Claim(OURS, "tarfile"),
+    Claim("ours, neither checksums nor sync", THEIRS),
+)
+_NAME = "bench-000000"
+Members = Sequence[tuple[str, bytes]]
+
+
+def make_sample(number: int) -> Sample:
+    """A sample of the right size; its bytes are noise, which nobody here decodes."""
+    chance, size = np.random.default_rng(number), Size(683, 1024)
+    regions = [
+        Region(phrases=(f"thing {n}",), mask=Rle(size, chance.bytes(COUNTS)))
+        for n in range(REGIONS)
+    ]
+    return Sample(
+        key=f"bench-{number:06d}",
+        image=EncodedImage(chance.bytes(PHOTO), "jpg", size),
+        original_size=size,
+        file=f"{number}.jpg",
+        regions=tuple(regions),
+        labels=LabelMap(chance.bytes(LABELS), "noise"),
+    )
+
+
+def writing(samples: Sequence[Sample], folder: Path) -> Ways:
+    """The ways to write all samples into one tar, and the parts of ours."""
+    members = [(sample.key, to_members(sample)) for sample in samples]
+    flat = [(f"{key}.{name}", content) for key, parts in members for name, content in parts]
+    as_dicts = [{"__key__": key, **dict(parts)} for key, parts in members]
+    whole = [b"".join(content for _, content in parts) for _, parts in members]
+    return {
+        THEIRS: partial(_write_webdataset, as_dicts, folder / "webdataset.tar"),
+        "tarfile": partial(_write_tarfile, flat, folder / "tarfile.tar"),
+        OURS: partial(_write_ours, samples, folder / "ours"),
+        "ours, neither checksums nor sync": partial(_write_members, flat, folder / "bare.tar"),
+        "part: check and msgpack": partial(_make_members, samples),
+        "part: headers": partial(_make_headers, flat),
+        "part: xxh3 of each sample": partial(_digest_each, whole),
+        "part: sha256 of the tar": partial(_digest_all, whole),
+    }
+
+
+def _write_webdataset(samples: Sequence[Mapping[str, object]], file: Path) -> None:
+    with webdataset.TarWriter(str(file)) as tar:
+        for sample in samples:
+            tar.write(sample)
+
+
+def _write_tarfile(members: Members, file: Path) -> None:
+    with tarfile.open(file, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def _write_ours(samples: Sequence[Sample], folder: Path) -> None:
+    with ShardWriter(folder, _NAME) as shard:
+        for sample in samples:
+            shard.add(sample)
+        shard.commit(task="", tally=Tally(len(samples)))
+
+
+def _write_members(members: Members, file: Path) -> None:
+    with file.open("wb", buffering=1 << 20) as stream:
+        for name, content in members:
+            stream.write(b"".join(member_bytes(name, content)))
+        stream.write(END)
+
+
+def _make_members(samples: Sequence[Sample]) -> None:
+    for sample in samples:
+        to_members(check(sample))
+
+
+def _make_headers(members: Members) -> None:
+    for name, content in members:
+        member_bytes(name, content)
+
+
+def _digest_each(contents: Sequence[bytes]) -> None:
+    for content in contents:
+        xxhash.xxh3_64_intdigest(content)
+
+
+def _digest_all(contents: Sequence[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def sections(samples: Sequence[Sample], folder: Path) -> Iterator[Section]:
+    """Writing, then reading what was written."""
+    count = len(samples)
+    yield Section("A sample of 100 kB, written", writing(samples, folder), CLAIMS, count)
+    read: Ways = {
+        READ_THEIRS: partial(read_all, folder / "webdataset.tar"),
+        READ_OURS: partial(read_all, folder / "ours" / f"{_NAME}.tar"),
+    }
+    claims = [Claim(READ_OURS, READ_THEIRS, 1.6)]
+    yield Section("A sample of 100 kB, read by webdataset", read, claims, count)
+
+
+def read_all(file: Path) -> list[str]:
+    """Keys of all samples, as plain webdataset reads them."""
+    return [sample["__key__"] for sample in webdataset.WebDataset(str(file), shardshuffle=False)]
+
+
+@app.default
+def main(*, samples: PositiveInt = 1000, rounds: PositiveInt = 7, json: Path | None = None) -> None:
+    """Measure.
+
+    Args:
+        samples: in each tar.
+        rounds: how often.
+        json: a file for what was found.
+    """
+    made = [make_sample(number) for number in range(samples)]
+    with TemporaryDirectory() as folder:
+        tables = (measure(section, rounds) for section in sections(made, Path(folder)))
+        publish("tar", tables, ("webdataset", "msgspec", "xxhash", "numpy"), json)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,174 @@
+"""Our own index: a row for every sample, as an Arrow file that is mapped and never loaded.
+
+Format: Arrow IPC (arrow.apache.org/docs/format/Columnar.html), not compressed, so that a row of ten
+million is found without reading the others. `<shard>.arrow` is written with its shard,
+`samples.arrow` beside the manifest has them all in order.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from shards.errors import CorruptShardError
+from shards.layout import ANNOTATIONS, LABELS
+from shards.sample import Sample
+from shards.tar import Entry, Member
+
+SAMPLES = "samples.arrow"
+_BATCH = 65_536
+"""Rows in a batch of `samples.arrow`: few enough to copy, many enough that ten million are few."""
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("shard", pa.uint32()),  # number of the shard in its split
+        ("offset", pa.uint64()),  # of the sample's first header
+        ("size", pa.uint32()),  # to the end of its last block
+        ("checksum", pa.uint64()),  # xxh3 of these bytes
+        ("image", pa.string()),  # extension of the image
+        ("image_offset", pa.uint64()),  # of the content, in the tar
+        ("image_size", pa.uint32()),
+        ("labels_offset", pa.uint64()),
+        ("labels_size", pa.uint32()),  # 0 where there is no label map
+        ("annotations_offset", pa.uint64()),
+        ("annotations_size", pa.uint32()),
+        ("height", pa.uint16()),
+        ("width", pa.uint16()),
+        ("original_height", pa.uint32()),
+        ("original_width", pa.uint32()),
+        ("file", pa.string()),
+        ("regions", pa.uint32()),
+        ("masks", pa.uint32()),
+        ("boxes", pa.uint32()),
+        ("phrases", pa.uint32()),
+        ("captions", pa.uint32()),
+        ("conversations", pa.uint32()),
+        ("classes", pa.list_(pa.string())),  # categories of the regions, each once
+        ("label_classes", pa.list_(pa.uint8())),  # class ids in the label map, 255 left out
+    ]
+)
+
+
+class Rows:
+    """The rows of a shard, as they are written."""
+
+    def __init__(self, shard: int) -> None:
+        self._shard = shard
+        self._rows: list[dict[str, object]] = []
+
+    def add(self, sample: Sample, entry: Entry) -> None:
+        """Describe one sample, in stored order."""
+        places: dict[str, tuple[int, int]] = {
+            name: (m.offset, m.size) for name, m in zip(_roles(entry), entry.members, strict=True)
+        }
+        labels = places.get("labels", (0, 0))
+        regions = sample.regions
+        self._rows.append(
+            {
+                "key": sample.key,
+                "shard": self._shard,
+                "offset": entry.offset,
+                "size": entry.size,
+                "checksum": entry.checksum,
+                "image": sample.image.extension,
+                "image_offset": places["image"][0],
+                "image_size": places["image"][1],
+                "labels_offset": labels[0],
+                "labels_size": labels[1],
+                "annotations_offset": places["annotations"][0],
+                "annotations_size": places["annotations"][1],
+                "height": sample.image.size.height,
+                "width": sample.image.size.width,
+                "original_height": sample.original_size.height,
+                "original_width": sample.original_size.width,
+                "file": sample.file,
+                "regions": len(regions),
+                "masks": sum(region.mask is not None for region in regions),
+                "boxes": sum(region.box is not None for region in regions),
+                "phrases": sum(len(region.phrases) for region in regions),
+                "captions": len(sample.captions),
+                "conversations": len(sample.conversations),
+                "classes": sorted({region.category for region in regions} - {""}),
+                "label_classes": list(sample.labels.classes) if sample.labels else [],
+            }
+        )
+
+    def encode(self) -> bytes:
+        """The rows as a file."""
+        return encode_table(pa.Table.from_pylist(self._rows, SCHEMA))
+
+
+def _roles(entry: Entry) -> Iterator[str]:
+    roles = {LABELS: "labels", ANNOTATIONS: "annotations"}
+    for member in entry.members:
+        yield roles.get(member.name[len(entry.key) + 1 :], "image")
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """A table as an Arrow file; the same rows give the same bytes."""
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, SCHEMA) as writer:
+        writer.write_table(table.combine_chunks(), max_chunksize=_BATCH)
+    return out.getvalue()
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The rows of a file, mapped into memory.
+
+    Raises:
+        CorruptShardError: if there is none, or it is not of this schema.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except FileNotFoundError as error:
+        raise CorruptShardError(
+            f"{path}: no such file; `python -m shards.index` makes it"
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptShardError(f"{path}: not an Arrow file: {error}") from error
+    if table.schema != SCHEMA:
+        raise CorruptShardError(f"{path}: of other columns than {', '.join(SCHEMA.names)}")
+    return table
+
+
+def write_merged(paths: Sequence[Path], target: Path) -> None:
+    """All rows of a split's shards in one file; one shard is in memory at a time.
+
+    Args:
+        paths: of the shards' files, in order.
+        target: written in place; give a temporary name.
+    """
+    with pa.OSFile(str(target), "wb") as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
+        for batch in _batches(paths):
+            writer.write_table(batch, max_chunksize=_BATCH)
+
+
+def _batches(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    for path in paths:
+        waiting.append(read_rows(path))
+        if sum(table.num_rows for table in waiting) >= _BATCH:
+            whole = pa.concat_tables(waiting).combine_chunks()
+            yield whole.slice(0, _BATCH)
+            waiting = [whole.slice(_BATCH)]
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def entries_of(table: pa.Table) -> Iterator[Entry]:
+    """The samples' places, as the writer had them."""
+    columns = [
+        "key", "offset", "size", "checksum", "image", "image_offset", "image_size",
+        "labels_offset", "labels_size", "annotations_offset", "annotations_size",
+    ]  # fmt: skip
+    for batch in table.select(columns).to_batches(_BATCH):
+        for row in batch.to_pylist():
+            key = row["key"]
+            members = [Member(f"{key}.{row['image']}", row["image_offset"], row["image_size"])]
+            if row["labels_size"]:
+                members.append(Member(f"{key}.{LABELS}", row["labels_offset"], row["labels_size"]))
+            annotations = f"{key}.{ANNOTATIONS}"
+            members.append(Member(annotations, row["annotations_offset"], row["annotations_size"]))
+            yield Entry(key, row["offset"], row["size"], row["checksum"], tuple(members))

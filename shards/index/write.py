@@ -1,0 +1,87 @@
+"""Write the index files of finished splits, at the end of a job or afterwards."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from shards.errors import CorruptShardError
+from shards.index import Files, IndexFormat, Listing
+from shards.index.samples import SAMPLES, read_rows, write_merged
+from shards.manifest import Manifest, read_classes, read_manifest
+from shards.store import publish_file, temporary_name, write_if_changed
+
+
+def merge_rows(folder: Path, manifest: Manifest) -> None:
+    """Make `samples.arrow` of the shards' own files, if it is not there.
+
+    Args:
+        folder: of the split; its old manifest must be gone if any shard changed, and
+            `samples.arrow` with it.
+        manifest: of the shards.
+    """
+    target = folder / SAMPLES
+    if target.exists():
+        return
+    temporary = temporary_name(target)
+    try:
+        write_merged([folder / f"{info.name}.arrow" for info in manifest.shards], temporary)
+        publish_file(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_listing(folder: Path, manifest: Manifest | None = None) -> Listing:
+    """A split with its rows.
+
+    Raises:
+        CorruptShardError: if a file is missing or does not fit the others.
+    """
+    manifest = manifest or read_manifest(folder)
+    rows = read_rows(folder / SAMPLES)
+    if rows.num_rows != manifest.samples:
+        raise CorruptShardError(
+            f"{folder / SAMPLES}: {rows.num_rows} rows, the manifest has {manifest.samples} samples"
+        )
+    classes = {info.id: info.name for info in read_classes(folder)}
+    return Listing(folder, manifest, rows, classes)
+
+
+def find_listings(out: Path) -> dict[str, dict[str, Listing]]:
+    """Every finished split below a folder: source -> split -> listing, in alphabetical order."""
+    found: dict[str, dict[str, Listing]] = {}
+    for path in sorted(out.glob("*/*/manifest.json")):
+        listing = open_listing(path.parent)
+        found.setdefault(listing.manifest.source, {})[listing.manifest.split] = listing
+    return found
+
+
+def write_indexes(out: Path, formats: Sequence[IndexFormat], *, shards: bool) -> int:
+    """Write all files of some formats, for everything that is finished; how many were changed.
+
+    Args:
+        out: of the job.
+        formats: which.
+        shards: also the files beside each shard, which a job has written with the shard.
+    """
+    sources = find_listings(out)
+    written = 0
+    for format_ in formats:
+        for folder, files in _files(out, format_, sources, shards=shards):
+            for name, content in files.items():
+                written += write_if_changed(folder / name, content)
+    return written
+
+
+def _files(
+    out: Path,
+    format_: IndexFormat,
+    sources: Mapping[str, Mapping[str, Listing]],
+    *,
+    shards: bool,
+) -> Iterator[tuple[Path, Files]]:
+    for source, splits in sources.items():
+        for listing in splits.values():
+            for info, entries in listing.shards() if shards else ():
+                yield listing.folder, format_.shard_files(info.name, entries)
+            yield listing.folder, format_.split_files(listing)
+        yield out / source, format_.source_files(splits)
+    yield out, format_.output_files(sources)

@@ -1,0 +1,252 @@
+"""What is measured against does the same job; what benchmarks write can be read."""
+
+import io
+import pickle
+import socket
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+
+from bench import convert, report
+from bench.command import Claim, Result, tabulate
+from bench.measure import machine
+from bench.peers.listing import LISTINGS, list_photos
+from bench.peers.timed import MIXED, Task, Timed, Way, time_way
+from bench.peers.ways import HERE, NAIVE, TIMED, WHOLE, Bench
+from convert.config_file import load_config
+from convert.demo import draw
+from convert.sources.registry import SOURCES
+from shards.layout import to_members
+
+naive = pytest.importorskip("bench.peers.naive", reason="needs cv2, msgpack and webdataset")
+IMAGES = 3
+# webdataset closes the tars it reads when the garbage collector does.
+LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+Samples = dict[str, dict[str, bytes]]
+Mask = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("peers")
+    for name in LISTINGS:
+        draw(root, name, images=IMAGES)
+    return root
+
+
+def run_way(way: Way, root: Path, out: Path) -> Timed:
+    out.mkdir()
+    config = load_config(convert.write_config(out, dict.fromkeys(LISTINGS, IMAGES)), SOURCES)
+    return time_way(Task(way, root, out, config, tuple(LISTINGS), workers=int(way == "naive")))
+
+
+def read(files: Iterable[Path]) -> Samples:
+    samples: Samples = defaultdict(dict)
+    for file in files:
+        with tarfile.open(file) as tar:
+            for member in tar:
+                key, _, extension = member.name.partition(".")
+                content = tar.extractfile(member)
+                assert content is not None
+                samples[key][extension] = content.read()
+    return dict(samples)
+
+
+@pytest.fixture(scope="module")
+def ours(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Timed, Samples]:
+    out = tmp_path_factory.mktemp("ours") / "out"
+    timed = run_way("ours", drawn, out)
+    return timed, read((out / MIXED).rglob("*.tar"))
+
+
+def test_the_script_makes_the_same_samples(drawn, ours, tmp_path) -> None:
+    timed = run_way("naive", drawn, tmp_path / "out")
+    theirs = read((tmp_path / "out" / MIXED).glob("*.tar"))
+    assert timed.photos == ours[0].photos
+    assert timed.photos[MIXED] == len(theirs) == sum(timed.photos[name] for name in LISTINGS)
+    assert theirs.keys() == ours[1].keys()
+    for key, members in ours[1].items():
+        expect_alike(members, theirs[key])
+
+
+def expect_alike(ours: dict[str, bytes], theirs: dict[str, bytes]) -> None:
+    assert ours.keys() == theirs.keys()
+    one, other = (msgpack.unpackb(members["mp"]) for members in (ours, theirs))
+    for name in ("size", "original_size", "captions"):
+        assert one[name] == other[name]
+    assert len(one["regions"]) == len(other["regions"])
+    for region, same in zip(one["regions"], other["regions"], strict=True):
+        for name in ("phrases", "spans", "category"):
+            assert region[name] == same[name]
+        assert region["box"] == pytest.approx(same["box"])
+        expect_same_mask(region["mask"], same["mask"], exact=one["size"] == one["original_size"])
+    with Image.open(io.BytesIO(theirs["jpg"])) as photo:
+        assert [photo.height, photo.width] == one["size"]
+        assert photo.mode == "RGB"
+        assert difference(ours["jpg"], theirs["jpg"]) < 2
+    if "labels.png" in ours:
+        assert difference(ours["labels.png"], theirs["labels.png"]) == 0  # they kept their size
+
+
+def expect_same_mask(one: Mask | None, other: Mask | None, *, exact: bool) -> None:
+    """Where cv2 and PIL pick other pixels, they differ along the outline alone."""
+    if one is None or other is None:
+        assert one is other
+        return
+    assert one["size"] == other["size"]
+    mine, same = coco.decode(one), coco.decode(other)
+    outline = np.abs(np.diff(mine, axis=0)).sum() + np.abs(np.diff(mine, axis=1)).sum()
+    assert (mine != same).sum() <= (0 if exact else outline)
+    assert abs(int(mine.sum()) - int(same.sum())) <= (0 if exact else outline / 2)
+
+
+def difference(one: bytes, other: bytes) -> float:
+    pixels = [np.asarray(Image.open(io.BytesIO(data)), np.int16) for data in (one, other)]
+    return float(np.abs(pixels[0] - pixels[1]).mean())
+
+
+def test_kernels_see_every_photo(drawn, ours, tmp_path) -> None:
+    timed = run_way("bare", drawn, tmp_path / "out")
+    assert timed.photos == ours[0].photos
+    assert all(seconds > 0 for seconds in timed.seconds.values())
+
+
+def test_photos_that_fit_can_be_kept(drawn) -> None:
+    [photo, *_] = list_photos(drawn, "coco_captions")
+    assert naive.convert_photo(photo, copy=True)["jpg"] == photo.path.read_bytes()
+    assert naive.convert_photo(photo)["jpg"] != photo.path.read_bytes()
+
+
+def test_a_pool_gives_what_one_process_gives(drawn) -> None:
+    photos = [*list_photos(drawn, "refcoco"), *list_photos(drawn, "grandf_ha")]
+    alone = {photo.key: naive.convert_photo(photo) for photo in photos}
+    with naive.mapped(naive.convert_photo, photos, 2) as samples:
+        assert {sample["__key__"]: sample for sample in samples} == alone
+
+
+def test_a_batch_of_ray_data_is_the_same_samples(drawn) -> None:
+    from bench.peers import ray_data
+
+    photos = [*list_photos(drawn, "ade20k"), *list_photos(drawn, "refcoco")]
+    batch = ray_data.convert_batch({"photo": [pickle.dumps(photo) for photo in photos]})
+    rows = zip(*batch.values(), strict=True)
+    made = [{k: v for k, v in zip(batch, row, strict=True) if v is not None} for row in rows]
+    assert made == [naive.convert_photo(photo) for photo in photos]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_data_makes_the_same_samples(drawn, ours, tmp_path) -> None:
+    for name in ("pandas", "pyarrow"):
+        pytest.importorskip(name, reason="Ray Data needs it")
+    bench = Bench(drawn, tmp_path, convert.write_config(tmp_path, {}), tuple(LISTINGS))
+    assert bench.time("ray-data", 2, tuple(LISTINGS)).photos == ours[0].photos
+
+
+def test_the_config_differs_in_the_size_of_shards_alone(tmp_path) -> None:
+    config = load_config(convert.write_config(tmp_path, {"refcoco": 60}), SOURCES)
+    assert config.sources["refcoco"].handling.items_per_shard == 10
+    assert config.sources["ade20k"].handling.items_per_shard == 1000
+
+
+def make_bench() -> Bench:
+    timed = Timed({"refcoco": 2, MIXED: 4}, {"refcoco": 1.0, MIXED: 8.0}, peak=5_000_000)
+    found = {name: [timed, timed] for name in TIMED}
+    whole = {name: [4.0, 4.0] for name in WHOLE}
+    return Bench(Path(), Path(), Path(), ("refcoco",), timed=found, whole=whole)
+
+
+def test_times_are_told_for_one_photo() -> None:
+    commands, mixed, refcoco = convert.tables(make_bench())
+    assert {row.seconds for row in commands.rows} == {1.0}
+    assert {row.seconds for row in mixed.rows} == {2.0}
+    assert {row.seconds for row in refcoco.rows} == {0.5}
+    # A misspelt way would be left out without a word.
+    assert len(mixed.ratios) == len(convert.COMPARED)
+    assert {r.goal for r in mixed.ratios} == {None, 5.0, 1.8, 0.95, 0.85}
+    rates = list(convert.describe_rates(make_bench().times(MIXED)))
+    assert rates[list(TIMED).index(HERE)].split()[-5:] == ["0.50", "photos/s", "0.50", "a", "core"]
+    assert rates[-1].split()[-5:] == ["0.50", "photos/s", "0.25", "a", "core"]
+
+
+def test_a_way_that_was_not_timed_is_left_out() -> None:
+    bench = make_bench()
+    del bench.timed["Ray Data, 2 workers"]
+    _, mixed, _ = convert.tables(bench)
+    assert not any("Ray Data" in f"{ratio.way} {ratio.over}" for ratio in mixed.ratios)
+
+
+def test_arguments() -> None:
+    line = "--images 2 --photo-size small --rounds 1 --source refcoco ade20k --json x.json"
+    _, bound, _ = convert.app.parse_args(line.split())
+    assert bound.arguments == {
+        "images": 2,
+        "photo_size": "small",
+        "rounds": 1,
+        "source": ("refcoco", "ade20k"),
+        "json": Path("x.json"),
+    }
+
+
+@LEFT_OPEN
+def test_the_bench_of_tars_tells_nothing_of_where_it_ran(tmp_path, capsys) -> None:
+    from bench import tar
+
+    file = tmp_path / "tar.json"
+    tar.main(samples=2, rounds=1, json=file)
+    result = msgspec.json.decode(file.read_bytes(), type=Result)
+    assert (result.name, result.machine) == ("tar", machine())
+    written, read_ = result.tables
+    assert len(written.ratios) == len(tar.CLAIMS)
+    assert [ratio.goal for ratio in read_.ratios] == [1.6]
+    for text in (file.read_text(), capsys.readouterr().out):
+        assert socket.gethostname() not in text
+        assert str(tmp_path.parent) not in text
+
+
+@LEFT_OPEN
+def test_webdataset_reads_both_tars(tmp_path) -> None:
+    from bench import tar
+
+    samples = [tar.make_sample(number) for number in range(3)]
+    assert 95_000 < sum(len(part) for _, part in to_members(samples[0])) < 105_000
+    write, read_ = tar.sections(samples, tmp_path)
+    for way in write.ways.values():
+        way()
+    keys = [sample.key for sample in samples]
+    found = [way() for way in read_.ways.values()]
+    assert found == [keys, keys]
+
+
+def test_a_page_of_all_results(tmp_path) -> None:
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    times = {NAIVE: [3.0, 3.0], HERE: [1.0, 2.0]}
+    one = tabulate("one", times, [Claim(HERE, NAIVE, 2.0)])
+    two = tabulate("two", times, [Claim(HERE, NAIVE, 5.0)])
+    result = Result("jobs", "a machine", "a library 1.0", [one, two])
+    (tmp_path / "jobs.json").write_bytes(msgspec.json.encode(result))
+    report.main(tmp_path, docs=tmp_path / "docs")
+    page = (tmp_path / "docs" / "benchmarks.md").read_text()
+    assert "## jobs\n\na machine; a library 1.0\n" in page
+    assert f"| {HERE} | {NAIVE} | 2.25 (1.50-3.00) | 2 | met |" in page
+    assert f"| {HERE} | {NAIVE} | 2.25 (1.50-3.00) | 5 | **missed** |" in page
+    plots = sorted((tmp_path / "docs" / "img").iterdir())
+    assert [plot.name for plot in plots] == ["goals.png", "jobs.png"]
+    assert all(plot.stat().st_size < 60_000 for plot in plots)
+    before = [plot.read_bytes() for plot in plots]
+    report.main(tmp_path, docs=tmp_path / "docs")
+    assert [plot.read_bytes() for plot in plots] == before
+
+
+def test_a_folder_without_results_is_said(tmp_path) -> None:
+    with pytest.raises(SystemExit, match="no JSON"):
+        report.main(tmp_path)
