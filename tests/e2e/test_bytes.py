@@ -114,8 +114,9 @@ def test_only_what_is_missing_is_made(miniature, small_shards, tmp_path):
     assert run(all_=True, workers=0, **arguments) == 0
     assert hash_tree(tmp_path) == hashes
     changed = {name for name, stamp in stamp_tree(tmp_path).items() if before[name] != stamp}
-    shard = {f"{gone}.{extension}" for extension in ("tar", "idx", "json")}
-    assert changed <= {*shard, "refcoco/train/manifest.json", "refcoco/train", "refcoco", "."}
+    shard = {f"{gone}.{extension}" for extension in ("tar", "arrow", "idx", "json")}
+    split = {f"refcoco/train/{name}" for name in ("manifest.json", "samples.arrow")}
+    assert changed <= {*shard, *split, "refcoco/train", "refcoco", "."}
     assert shard <= changed
 
 
