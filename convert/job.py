@@ -1,6 +1,6 @@
 """The straight line: scan and plan, make the shards, fold them into manifests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -11,18 +11,20 @@ from convert.config import Config, Entry
 from convert.errors import ConfigError, SourceLayoutError
 from convert.execute import Executor, Failed
 from convert.files import DataRoot
+from convert.finish import finish_split
 from convert.leaks import EvalLister
 from convert.plan import ShardTask
 from convert.progress import Display
 from convert.report import describe_plan
-from convert.scan import Planner, SourcePlan, SplitPlan, planned_shards, read_tasks
+from convert.scan import Planner, SourcePlan, read_tasks
 from convert.spool import WORK
 from convert.task import Recipe, Rejection, ShardMaker
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
-from shards.index.write import merge_rows, write_indexes
-from shards.manifest import CLASSES, MANIFEST, Manifest, collect, encode, read_info
+from shards.index.write import write_indexes
+from shards.manifest import MANIFEST, Manifest
 from shards.store import write_if_changed
+from shards.verify import Finding, verify
 
 REFUSED = "rejects.jsonl"
 """In a source's folder: the row of an annotation file that must not be read."""
@@ -62,7 +64,7 @@ class Outcome:
         refused: sources whose annotations must not be read.
         failed: tasks that met a bug of this program, or a machine that gave up.
         made: shards written by this run; the others stood there already.
-        damaged: why the output could not be indexed: a file of it, old or new, is not whole.
+        damaged: files of the output, old or new, that are not what was written.
     """
 
     manifests: list[Manifest] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Outcome:
     refused: list[SourcePlan] = field(default_factory=list)
     failed: list[Failed[ShardTask]] = field(default_factory=list)
     made: int = 0
-    damaged: str = ""
+    damaged: list[Finding] = field(default_factory=list)
 
 
 def convert(job: Job, executor: Executor, display: Display) -> Outcome:
@@ -105,9 +107,11 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
     try:
         write_indexes(job.out, job.config.index_formats(), shards=False)
     except CorruptShardError as error:
-        outcome.damaged = str(error)
-    if not outcome.failed and (job.out / WORK).exists():
-        rmtree(job.out / WORK)
+        outcome.damaged.append(Finding("", str(error)))
+    if not outcome.failed:
+        if (job.out / WORK).exists():
+            rmtree(job.out / WORK)
+        outcome.damaged += verify(job.out, "records")
     return outcome
 
 
@@ -195,33 +199,10 @@ def _finish(job: Job, plan: SourcePlan, outcome: Outcome) -> None:
         return
     (folder / REFUSED).unlink(missing_ok=True)
     for split, part in plan.splits.items():
-        manifest = _finish_split(job, plan.source, split, part)
+        manifest = finish_split(
+            folder / split, job.config.sources[plan.source], plan.source, split, part
+        )
         if manifest is None:
             outcome.unfinished.append(f"{plan.source}/{split}")
         else:
             outcome.manifests.append(manifest)
-
-
-def _finish_split(job: Job, source: str, split: str, plan: SplitPlan) -> Manifest | None:
-    folder = job.out / source / split
-    names = planned_shards(source, split, plan)
-    infos = [info for name in names if (info := read_info(folder / f"{name}.json"))]
-    if len(infos) < len(names):
-        return None
-    _remove_others(folder, f"{source}-{split}-", set(names))
-    policy: Mapping[str, object] = msgspec.to_builtins(job.config.sources[source].handling.image)
-    manifest = collect(source, split, plan.digest, policy, infos, evaluated=plan.evaluated)
-    table = job.config.sources[source].source.table
-    if table is not None:
-        write_if_changed(folder / CLASSES, encode(table.classes))
-    merge_rows(folder, manifest)
-    write_if_changed(folder / MANIFEST, encode(manifest))
-    return manifest
-
-
-def _remove_others(folder: Path, prefix: str, planned: set[str]) -> None:
-    """Delete shards that an earlier, larger plan left over; `_expect_room` asked for leave."""
-    for path in sorted(folder.glob(f"{prefix}*")):
-        name = path.name.partition(".")[0]
-        if name not in planned and name.removeprefix(prefix).isdecimal():
-            path.unlink(missing_ok=True)

@@ -180,7 +180,7 @@ def _report(console: Console, job: Job, outcome: Outcome, max_rejected: float | 
             problems.append(f"{name}: {why}")
         if tally.rejected:
             _say(console, f"{name}: the rejected photos are in {job.out / name}/*/*.{REFUSED}")
-    problems += [outcome.damaged] if outcome.damaged else []
+    problems += [f"{found.file}: {found.problem}; {found.remedy}" for found in outcome.damaged]
     problems += [failed.error for failed in outcome.failed[:_SHOWN_FAILURES]]
     if len(outcome.failed) > _SHOWN_FAILURES:
         problems.append(f"... and {len(outcome.failed) - _SHOWN_FAILURES} more failures")

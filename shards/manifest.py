@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
+from xxhash import xxh3_64, xxh3_64_hexdigest
 
 from shards.errors import CorruptShardError
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+_CHUNK = 1 << 22
 CLASSES = "classes.json"
 _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not of the format."""
@@ -45,6 +48,7 @@ class ShardInfo(msgspec.Struct, frozen=True):
         bytes: of the tar.
         sha256: of the tar, hexadecimal.
         task: digest of everything that decides this shard's bytes; resume compares it.
+        files: the files beside the tar -> xxh3 of each, 16 hexadecimal digits.
     """
 
     name: str
@@ -53,6 +57,7 @@ class ShardInfo(msgspec.Struct, frozen=True):
     sha256: str
     task: str
     tally: Tally
+    files: Mapping[str, str] = {}
 
 
 class EvalOverlap(msgspec.Struct, frozen=True):
@@ -70,7 +75,12 @@ class EvalOverlap(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A finished split: totals, the policy it was made by, and its shards in order."""
+    """A finished split: totals, the policy it was made by, and its shards in order.
+
+    Attributes:
+        files: of the split, beside the shards and theirs -> xxh3 of each.
+        checksum: xxh3 of the manifest's own encoding while this was empty.
+    """
 
     format_version: int
     source: str
@@ -82,6 +92,8 @@ class Manifest(msgspec.Struct, frozen=True):
     tally: Tally
     shards: tuple[ShardInfo, ...]
     evaluated: EvalOverlap = EvalOverlap()
+    files: Mapping[str, str] = {}
+    checksum: str = ""
 
 
 class ClassInfo(msgspec.Struct, frozen=True):
@@ -103,6 +115,7 @@ def collect(  # noqa: PLR0913 - a field each
     infos: Sequence[ShardInfo],
     *,
     evaluated: EvalOverlap = NO_OVERLAP,
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Manifest:
     """Sum the shards' infos up, in plan order.
 
@@ -113,8 +126,9 @@ def collect(  # noqa: PLR0913 - a field each
         policy: how images were stored, for people and loaders to read.
         infos: one per planned shard, in plan order.
         evaluated: photos that are evaluated on, too.
+        files: of the split, beside the shards and theirs -> xxh3 of each.
     """
-    return Manifest(
+    manifest = Manifest(
         format_version=FORMAT_VERSION,
         source=source,
         split=split,
@@ -125,7 +139,30 @@ def collect(  # noqa: PLR0913 - a field each
         tally=add(info.tally for info in infos),
         shards=tuple(infos),
         evaluated=evaluated,
+        files=dict(files),
     )
+    return msgspec.structs.replace(manifest, checksum=hash_bytes(encode(manifest)))
+
+
+def is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Whether the file of a split's manifest is, byte for byte, what its checksum says."""
+    content = (folder / MANIFEST).read_bytes()
+    said = f'"checksum": "{manifest.checksum}"'.encode()
+    return hash_bytes(content.replace(said, b'"checksum": ""')) == manifest.checksum
+
+
+def hash_bytes(content: bytes) -> str:
+    """The xxh3 of a file: against accidents, not against forgers."""
+    return xxh3_64_hexdigest(content)
+
+
+def hash_file(path: Path) -> str:
+    """The same of a file that may be large."""
+    found = xxh3_64()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def add(tallies: Iterable[Tally]) -> Tally:

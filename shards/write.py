@@ -13,7 +13,7 @@ from shards.errors import SampleError, ShardError
 from shards.index import IndexFormat
 from shards.index.samples import Rows
 from shards.layout import to_members
-from shards.manifest import ShardInfo, Tally, encode
+from shards.manifest import ShardInfo, Tally, encode, hash_bytes
 from shards.sample import Sample, check
 from shards.store import publish, temporary_name, write_whole
 from shards.tar import BLOCK, END, Entry, Member, member_bytes
@@ -116,13 +116,14 @@ class ShardWriter:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         sha256 = self._hash.hexdigest()
-        info = ShardInfo(self._name, samples, self._offset, sha256, task, tally)
         record = self._folder / f"{self._name}.json"
         record.unlink(missing_ok=True)  # an older commit must not vouch for the new tar
         publish(self._temporary, self._folder / f"{self._name}.tar")
         files = {**(beside or {}), f"{self._name}.arrow": self._rows.encode()}
         for index in indexes:
             files.update(index.shard_files(self._name, self._entries))
+        hashes = {name: hash_bytes(content) for name, content in sorted(files.items())}
+        info = ShardInfo(self._name, samples, self._offset, sha256, task, tally, hashes)
         for path in self._folder.glob(f"{self._name}.*"):
             if path.name not in {*files, f"{self._name}.tar"}:
                 path.unlink(missing_ok=True)  # of an older shard of this name

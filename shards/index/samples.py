@@ -5,7 +5,6 @@ million is found without reading the others. `<shard>.arrow` is written with its
 `samples.arrow` beside the manifest has them all in order.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -95,9 +94,13 @@ class Rows:
             }
         )
 
+    def table(self) -> pa.Table:
+        """The rows so far."""
+        return pa.Table.from_pylist(self._rows, SCHEMA)
+
     def encode(self) -> bytes:
         """The rows as a file."""
-        return encode_table(pa.Table.from_pylist(self._rows, SCHEMA))
+        return encode_table(self.table())
 
 
 def _roles(entry: Entry) -> Iterator[str]:
@@ -108,10 +111,11 @@ def _roles(entry: Entry) -> Iterator[str]:
 
 def encode_table(table: pa.Table) -> bytes:
     """A table as an Arrow file; the same rows give the same bytes."""
-    out = io.BytesIO()
+    out = pa.BufferOutputStream()
     with pa.ipc.new_file(out, SCHEMA) as writer:
         writer.write_table(table.combine_chunks(), max_chunksize=_BATCH)
-    return out.getvalue()
+    content: bytes = out.getvalue().to_pybytes()
+    return content
 
 
 def read_rows(path: Path) -> pa.Table:

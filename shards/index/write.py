@@ -6,25 +6,20 @@ from pathlib import Path
 from shards.errors import CorruptShardError
 from shards.index import Files, IndexFormat, Listing
 from shards.index.samples import SAMPLES, read_rows, write_merged
-from shards.manifest import Manifest, read_classes, read_manifest
+from shards.manifest import Manifest, ShardInfo, read_classes, read_manifest
 from shards.store import publish_file, temporary_name, write_if_changed
 
+Sources = Mapping[str, Mapping[str, Listing]]
+"""Source -> split -> listing."""
 
-def merge_rows(folder: Path, manifest: Manifest) -> None:
-    """Make `samples.arrow` of the shards' own files, if it is not there.
 
-    Args:
-        folder: of the split; its old manifest must be gone if any shard changed, and
-            `samples.arrow` with it.
-        manifest: of the shards.
-    """
-    target = folder / SAMPLES
-    if target.exists():
-        return
-    temporary = temporary_name(target)
+def merge_rows(folder: Path, shards: Sequence[ShardInfo]) -> None:
+    """Make `samples.arrow` of the shards' own files."""
+    folder.mkdir(parents=True, exist_ok=True)  # a split without a photo has no folder yet
+    temporary = temporary_name(folder / SAMPLES)
     try:
-        write_merged([folder / f"{info.name}.arrow" for info in manifest.shards], temporary)
-        publish_file(temporary, target)
+        write_merged([folder / f"{info.name}.arrow" for info in shards], temporary)
+        publish_file(temporary, folder / SAMPLES)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -65,19 +60,16 @@ def write_indexes(out: Path, formats: Sequence[IndexFormat], *, shards: bool) ->
     sources = find_listings(out)
     written = 0
     for format_ in formats:
-        for folder, files in _files(out, format_, sources, shards=shards):
+        for folder, files in index_files(out, format_, sources, shards=shards):
             for name, content in files.items():
                 written += write_if_changed(folder / name, content)
     return written
 
 
-def _files(
-    out: Path,
-    format_: IndexFormat,
-    sources: Mapping[str, Mapping[str, Listing]],
-    *,
-    shards: bool,
+def index_files(
+    out: Path, format_: IndexFormat, sources: Sources, *, shards: bool
 ) -> Iterator[tuple[Path, Files]]:
+    """(folder, files) of everything that one format wants."""
     for source, splits in sources.items():
         for listing in splits.values():
             for info, entries in listing.shards() if shards else ():

@@ -1,0 +1,99 @@
+"""One shard: its bytes, its members, its samples, its row in every file beside it."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+from xxhash import xxh3_64
+
+from shards.errors import CorruptShardError, SampleError
+from shards.index.samples import Rows, read_rows
+from shards.layout import from_members
+from shards.manifest import ShardInfo, encode, hash_bytes, hash_file, read_classes
+from shards.sample import Sample, check
+from shards.tar import BLOCK, Entry, Member, member_bytes, read_members, split_name
+from shards.verify.finding import Finding
+from shards.verify.pixels import look_at_pixels
+
+_REJECTS = ".rejects.jsonl"
+_CHUNK = 1 << 22
+
+
+def check_record(folder: Path, info: ShardInfo) -> Iterator[Finding]:
+    """The files beside a tar, and its size; reads no tar."""
+    tar = folder / f"{info.name}.tar"
+    size = tar.stat().st_size if tar.is_file() else None
+    if size is None:
+        yield Finding(tar.name, "is missing")
+    elif size != info.bytes:
+        yield Finding(tar.name, f"has {size} bytes, its record says {info.bytes}")
+    record = folder / f"{info.name}.json"
+    if not record.is_file() or record.read_bytes() != encode(info):
+        yield Finding(record.name, "is missing, or not what the manifest says of the shard")
+    for name, expected in info.files.items():
+        path = folder / name
+        if not path.is_file():
+            yield Finding(name, "is missing")
+        elif hash_bytes(path.read_bytes()) != expected:
+            yield Finding(name, "is not what was written with its shard")
+    if info.samples + info.tally.lost != info.tally.items:
+        yield Finding(record.name, f"{info.samples} samples do not fit {info.tally}")
+    lines = folder / f"{info.name}{_REJECTS}"
+    rows = len(lines.read_bytes().splitlines()) if lines.is_file() else 0
+    if rows != info.tally.lost:
+        lost = info.tally.lost
+        yield Finding(lines.name, f"has {rows} rows for {lost} items that became no sample")
+
+
+def check_shard(folder: Path, info: ShardInfo, number: int, *, deep: bool) -> Iterator[Finding]:
+    """Read a whole shard: hash, headers, annotations, rows; with `deep` its pixels, too."""
+    tar = folder / f"{info.name}.tar"
+    try:
+        if _sha256(tar) != info.sha256:
+            yield Finding(tar.name, "its sha256 is not its record's")
+        rows = Rows(number)
+        classes = {row.id: row.name for row in read_classes(folder)} if deep else {}
+        samples = 0
+        for sample, entry in _read(tar):
+            samples += 1
+            rows.add(check(sample), entry)
+            if deep:
+                for offset, problem in look_at_pixels(sample, entry, classes):
+                    yield Finding(tar.name, f"{sample.key}: {problem}", offset=offset)
+        if samples != info.samples:
+            yield Finding(tar.name, f"holds {samples} samples, its record says {info.samples}")
+        file = folder / f"{info.name}.arrow"
+        sound = hash_file(file) == info.files.get(file.name)  # Arrow believes a damaged file
+        if sound and not read_rows(file).equals(rows.table()):
+            yield Finding(file.name, "its rows are not those of the tar")
+    except (CorruptShardError, SampleError, msgspec.DecodeError, OSError) as error:
+        yield Finding(tar.name, str(error))
+
+
+def _sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def _read(tar: Path) -> Iterator[tuple[Sample, Entry]]:
+    """Samples with their places, checksums computed anew; headers must be the ones we write."""
+    end = 0
+    for key, group in groupby(read_members(tar), key=lambda pair: split_name(pair[0].name)[0]):
+        members = list(group)
+        start, checksum = end, xxh3_64()
+        for member, content in members:
+            for part in member_bytes(member.name, content):
+                checksum.update(part)
+            end = member.offset + -(-member.size // BLOCK) * BLOCK
+        entry = Entry(key, start, end - start, checksum.intdigest(), _places(members))
+        contents = {split_name(member.name)[1]: content for member, content in members}
+        yield from_members(key, contents), entry
+
+
+def _places(members: Iterable[tuple[Member, bytes]]) -> tuple[Member, ...]:
+    return tuple(member for member, _ in members)
