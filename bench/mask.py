@@ -42,8 +42,8 @@ Reduce = Callable[[Pixels], Pixels]
 def sections(_typed: Namespace) -> Iterator[Section]:
     """Counts, polygons and pixels, after seeing that the ways that should agree do."""
     warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own
-    photo = [_draw(np.random.default_rng(seed)) for seed in range(MASKS)]
-    counts = [_united(rings) for rings in photo]
+    photo = drawn_rings()
+    counts = drawn_counts()
     runs = np.diff(rle.parse(counts, SOURCE).ends, prepend=0)
     say(f"{MASKS} masks of {np.median(runs):.0f} runs (median), {SOURCE} -> {STORED}")
     expected = _by_pixels(counts, _pil)
@@ -57,6 +57,17 @@ def sections(_typed: Namespace) -> Iterator[Section]:
     yield _reducing(counts, reduced)
     yield _drawing(photo, rings)
     yield _painting(expected, kernels)
+
+
+def drawn_rings() -> list[Rings]:
+    """Outlines of the masks of a photo."""
+    return [_draw(np.random.default_rng(seed)) for seed in range(MASKS)]
+
+
+def drawn_counts() -> list[bytes]:
+    """The masks of a photo, as GranD has them."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own
+    return [_united(rings) for rings in drawn_rings()]
 
 
 def _resizes() -> dict[str, Reduce]:
