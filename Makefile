@@ -19,6 +19,9 @@ help:
 	@echo 'make test    every test, Ray and the other libraries included'
 	@echo 'make fast    the tests that take seconds'
 	@echo 'make check   ruff, mypy, import-linter'
+	@echo 'make consumers  read the shards with every library that reads such shards (installs 3 GB)'
+	@echo 'make bench   every benchmark, and docs/benchmarks.md from what they find (an hour)'
+	@echo '             (PHOTOS="folder ..." real photos, STOCK=python of an environment with stock Pillow)'
 	@echo 'make setup   only what the others begin with: $(VENV), with everything in it'
 	@echo 'make clean   remove $(VENV), the demo and the caches'
 
@@ -53,8 +56,24 @@ check: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+found := build/bench
+stock := $(if $(STOCK),--stock $(STOCK))
+
+bench: setup
+	@bash .ci/setup convert dev consumers bench
+	mkdir -p $(found)
+	$(python) -m bench.image $(stock) $(PHOTOS) --json $(found)/image.json
+	$(python) -m bench.label --json $(found)/label.json
+	$(python) -m bench.mask --json $(found)/mask.json
+	$(python) -m bench.grand $(stock) $(PHOTOS) --json $(found)/grand.json
+	$(python) -m bench.tar --json $(found)/tar.json
+	$(python) -m bench.index --json $(found)/index.json
+	$(python) -m bench.workers --json $(found)/workers.json
+	$(python) -m bench.convert --json $(found)/convert.json
+	$(python) -m bench.report $(found)
+
 clean:
 	rm -rf $(VENV) $(data) $(shards) build dist .coverage .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test fast check clean
+.PHONY: help setup demo test fast check consumers bench clean
