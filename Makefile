@@ -56,6 +56,15 @@ check: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# An environment of its own: what some of these libraries ask for, no training job has to install.
+consumers: export VENV := $(VENV)-consumers
+consumers: export GLAMM_CONSUMERS := all
+consumers:
+	@bash .ci/setup convert dev every-consumer
+	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
+		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
+	$(VENV)/bin/python -m pytest -m consumers
+
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))
 

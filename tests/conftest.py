@@ -133,3 +133,11 @@ def command(*arguments: object, **environment: str) -> subprocess.CompletedProce
         check=False,
         timeout=300,
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every consumer is meant to be there (`make consumers`), a skipped one is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("GLAMM_CONSUMERS") == "all" and skipped:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
