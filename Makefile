@@ -63,7 +63,7 @@ consumers:
 	@bash .ci/setup convert dev every-consumer
 	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
 		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
-	$(VENV)/bin/python -m pytest -m consumers
+	$(VENV)/bin/python -m pytest -m consumers tests/consumers
 
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))

@@ -58,7 +58,8 @@ def doctor(
     except ConfigError as error:
         Console(stderr=True).print(f"doctor: {error}", style="red", highlight=False, markup=False)
         return _MISTAKE
-    survey = Survey(DataRoot(root.resolve()))
+    needs = [need for entry in settings.sources.values() for need in entry.source.needs()]
+    survey = Survey(DataRoot(root.resolve()), frozenset(p for need in needs for p in need.places))
     if not json:
         console.print(f"{survey.root.path}, {pillow}", markup=False)
     diagnoses = []
