@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-from convert.files import DataRoot
+from convert.errors import UnsafePathError
+from convert.files import DataRoot, safe_place
 from convert.record import Places
 
 _DEEPEST = 6
@@ -160,9 +161,20 @@ def _walk(root: DataRoot) -> Iterator[tuple[str, bool]]:
         seen.add((status.st_dev, status.st_ino))
         for name, is_folder in entries:
             path = f"{folder}/{name}" if folder else name
+            if not _is_plain(path):
+                continue
             if is_folder and depth < _DEEPEST:
                 waiting.append((path, depth + 1))
             yield path, is_folder
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a place may be called so."""
+    try:
+        safe_place(path)
+    except UnsafePathError:
+        return False
+    return True
 
 
 def _entries(folder: Path) -> list[tuple[str, bool]]:

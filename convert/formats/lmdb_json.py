@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lmdb
@@ -115,5 +116,19 @@ def open_database(root: DataRoot, folder: str) -> Iterator[Database]:
         )
     except lmdb.Error as error:
         raise SourceLayoutError(f"{folder}: not an LMDB: {error}") from error
-    with environment, environment.begin() as transaction:
-        yield Database(transaction, folder)
+    with environment:
+        _expect_whole(environment, path / _DATA, folder)
+        with environment.begin() as transaction:
+            yield Database(transaction, folder)
+
+
+def _expect_whole(environment: lmdb.Environment, file: Path, folder: str) -> None:
+    """Raise if the file is cut short: its pages are mapped, and reading a lost one is a SIGBUS.
+
+    Raises:
+        SourceLayoutError: saying how much of it is there.
+    """
+    pages = environment.info()["last_pgno"] + 1
+    expected, found = pages * environment.stat()["psize"], file.stat().st_size
+    if found < expected:
+        raise SourceLayoutError(f"{folder} is cut short: {found:,} of {expected:,} bytes")

@@ -216,3 +216,14 @@ def test_command_lines():
     assert command("convert.run").returncode == 2
     assert command("convert.run", "--all", "--workers", "-3").returncode != 0
     assert command("convert.run", "--all", "--sorce", "x").returncode != 0
+
+
+def test_a_database_that_is_cut_short_is_told_before_it_kills_a_worker(
+    tmp_path, small_shards, capsys
+):
+    root = tmp_path / "data"
+    draw(root, "grand_caption", images=30)
+    data = root / "GranD_Data/Grand_Caption_Grounding_lmdb/data.mdb"
+    data.write_bytes(data.read_bytes()[:-20_000])
+    assert convert(root, tmp_path / "out", small_shards) == 2
+    assert "Grand_Caption_Grounding_lmdb is cut short" in capsys.readouterr().err

@@ -57,7 +57,8 @@ def test_equal_values_have_equal_bytes() -> None:
     two = ShardInfo("n", 1, 2, "s", "t", Tally(3, {"b": 2, "a": 1}, {"c": 1}, 4))
     assert encode(one) == encode(two)
     assert encode(one) == (
-        b'{\n  "bytes": 2,\n  "files": {},\n  "name": "n",\n  "samples": 1,\n  "sha256": "s",\n  "tally": {\n'
+        b'{\n  "bytes": 2,\n  "files": {},\n  "name": "n",\n  "samples": 1,\n'
+        b'  "sha256": "s",\n  "tally": {\n'
         b'    "bytes_in": 4,\n    "filtered": {},\n    "items": 3,\n'
         b'    "notes": {\n      "c": 1\n    },\n'
         b'    "rejected": {\n      "a": 1,\n      "b": 2\n    }\n  },\n  "task": "t"\n}\n'
