@@ -43,7 +43,7 @@ app = App(help=__doc__)
 LARGE = ("grandf_ha", "mapillary", "grand_referring")
 """The sources of large photos: few take long, and a worker needs most memory for these."""
 _MORE_SMALL = 8
-_SHARDS = 6
+SHARDS = 6
 """Of each source, so that two workers end at about the same time, as in a job of thousands."""
 WHOLE_TITLE = "Whole commands, a photo's share of the time"
 COMPARED = (
@@ -148,7 +148,7 @@ def write_config(folder: Path, drawn: Mapping[str, int]) -> Path:
     shipped = default_config()
     values = yaml.safe_load(shipped.read_text())
     for name, photos in drawn.items():
-        values["sources"][name]["items_per_shard"] = max(1, photos // _SHARDS)
+        values["sources"][name]["items_per_shard"] = max(1, photos // SHARDS)
     file = folder / shipped.name
     file.write_text(yaml.safe_dump(values))
     (folder / "classes").symlink_to(shipped.parent / "classes")

@@ -177,7 +177,7 @@ def _check_format(
         files |= {folder / name: content for name, content in found.items()}
     if not any(path.exists() for path in files):
         return
-    expected |= files.keys()
+    expected.update(files)
     remedy = f"{INDEX} {format_.name}"
     for path, content in files.items():
         name = str(path.relative_to(out))
