@@ -16,7 +16,9 @@ from convert.plan import PlanPolicy
 from convert.policy import ImagePolicy
 from convert.record import LabelTable
 from convert.sources.registry import SOURCES
+from shards.index.croissant import CROISSANT
 from shards.index.dali import DALI
+from shards.index.huggingface import HUGGING_FACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def test_the_shipped_config() -> None:
     config = load_config(default_config(), SOURCES)
     assert {"grandf_ha", "ade20k", "refcoco", "coco_captions"} <= set(config.sources)
     assert {e.handling.image for e in config.sources.values()} == {ImagePolicy()}
-    assert config.index_formats() == (DALI,)
+    assert config.index_formats() == (DALI, HUGGING_FACE, CROISSANT)
     for name, entry in config.sources.items():
         assert entry.source.splits
         assert entry.source.needs()
