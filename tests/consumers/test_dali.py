@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shards.layout import to_members
 from shards.load.plain import read_split
 
 pytestmark = pytest.mark.consumers
@@ -36,8 +37,9 @@ def test_same_bytes_through_the_index(converted):
         pipe.build()
         assert pipe.epoch_size("reader") == len(samples)
         for sample in samples:
-            jpg, *labels, _ = (np.asarray(out.as_array()[0]).tobytes() for out in pipe.run())
+            jpg, *labels, mp = (np.asarray(out.as_array()[0]).tobytes() for out in pipe.run())
             assert jpg == sample.image.data
+            assert mp == dict(to_members(sample))["mp"]
             assert labels == ([sample.labels.png] if sample.labels else [])
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shards.index.wids import WIDS
 from shards.index.write import write_indexes
+from shards.layout import to_members
 from shards.load.plain import read_split
 
 pytestmark = pytest.mark.consumers
@@ -18,12 +19,11 @@ def test_every_sample_by_its_number(converted, tmp_path, monkeypatch):
     out = tmp_path / "out"
     shutil.copytree(converted, out)
     write_indexes(out, [WIDS], shards=True)
-    for source in ("refcoco", "ade20k", "grand_caption", "llava_instruct"):
-        folder = out / source / "train"
+    for folder in sorted(path.parent for path in out.rglob("shardindex.json")):
         index = json.loads((folder / "shardindex.json").read_text())
         dataset = wids.ShardListDataset(
             str(folder / "shardindex.json"),
-            cache_dir=str(tmp_path / "cache" / source),
+            cache_dir=str(tmp_path / "cache" / folder.parent.name / folder.name),
             transformations=[lambda sample: sample],
         )
         samples = list(read_split(folder))
@@ -32,5 +32,6 @@ def test_every_sample_by_its_number(converted, tmp_path, monkeypatch):
             found = dataset[number]
             assert found["__key__"] == sample.key
             assert found[".jpg"].read() == sample.image.data
+            assert found[".mp"].read() == dict(to_members(sample))["mp"]
             if sample.labels:
                 assert found[".labels.png"].read() == sample.labels.png
