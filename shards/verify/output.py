@@ -75,7 +75,9 @@ def verify(
         findings += [_below(out, folder, found) for found in check_split(folder, manifest)]
     listings: list[Listing] = []
     for folder, manifest in manifests.items():
-        if any(not _is_as_written(folder, manifest, name) for name in manifest.files):
+        if not is_whole(folder, manifest) or any(
+            not _is_as_written(folder, manifest, name) for name in manifest.files
+        ):
             continue  # told already; and Arrow believes what a damaged file says of itself
         try:
             listings.append(open_listing(folder, manifest))
@@ -163,7 +165,8 @@ def check_files(out: Path, listings: Sequence[Listing]) -> Iterator[Finding]:
         relative = path.relative_to(out)
         ours = len(relative.parts) == 1 and relative.name.startswith(_EVAL_PHOTOS)
         refused = len(relative.parts) == 2 and relative.name == _REFUSED  # noqa: PLR2004
-        hidden = relative.parts[0].startswith(".")  # a job at work, a desktop's own
+        # A job at work, what a killed one left for the next to sweep, a desktop's own.
+        hidden = any(part.startswith(".") for part in relative.parts)
         if path.is_file() and path not in expected and not (ours or refused or hidden):
             yield Finding(str(relative), "nobody has written it here", "move it elsewhere")
 
