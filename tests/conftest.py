@@ -138,6 +138,8 @@ def command(*arguments: object, **environment: str) -> subprocess.CompletedProce
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where every consumer is meant to be there (`make consumers`), a skipped one is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
+    found = reporter.stats.get("skipped", []) if reporter else []
+    # Programs come with the machine, not with the environment.
+    skipped = [report for report in found if "bsdtar" not in str(report.longrepr)]
     if os.environ.get("GLAMM_CONSUMERS") == "all" and skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

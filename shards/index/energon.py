@@ -1,9 +1,9 @@
 """Megatron-Energon 7: a source as a dataset, with `.tar.idx` files and a `.nv-meta` folder.
 
-Format: `flavors/webdataset/{itar,indexing,prepare}.py` of NVIDIA/Megatron-Energon.
-`<shard>.tar.idx` holds where each sample's first header is, and where the last sample ends, as
-little-endian uint64; `.nv-meta/index.sqlite` has a row for each sample and each part of one.
-Energon refuses shards without samples: they are left out.
+Format: `flavors/webdataset/{itar,indexing,prepare}.py` of NVIDIA/Megatron-Energon. A `.tar.idx`
+holds where each sample's first header is, and where the last sample ends, as little-endian uint64.
+`.nv-meta/index.sqlite` has a row for each sample and each part of one. Energon refuses shards
+without samples: they are left out.
 """
 
 import json
@@ -12,6 +12,7 @@ import struct
 import uuid
 from collections.abc import Iterator, Sequence
 
+from shards.errors import CorruptShardError
 from shards.index import Files, IndexFormat, Listing, Splits
 from shards.manifest import ShardInfo
 from shards.tar import Entry, split_name
@@ -21,13 +22,15 @@ _VERSION = "7.4.1"
 _META = ".nv-meta"
 _NAMESPACE = uuid.UUID("8b5f0f1c-5d36-5c0e-9a53-0f5f9a1f7c11")
 """Of the uuids that say whether an index changed: the same shards have the same one."""
+_MAX_PAGES = (2**31 - 1) // 4096
+"""SQLite cannot give a larger database as bytes: it allocates no more than 2 GiB at once."""
 _SCHEMA = """
 CREATE TABLE samples (
     tar_file_id INTEGER NOT NULL, sample_key TEXT NOT NULL UNIQUE, sample_index INTEGER NOT NULL,
     byte_offset INTEGER, byte_size INTEGER);
 CREATE TABLE sample_parts (
-    tar_file_id INTEGER NOT NULL, sample_index INTEGER NOT NULL, part_name TEXT NOT NULL,
-    content_byte_offset INTEGER NOT NULL, content_byte_size INTEGER NOT NULL);
+    tar_file_id INTEGER, sample_index INTEGER, part_name TEXT,
+    content_byte_offset INTEGER, content_byte_size INTEGER);
 """
 _INDICES = """
 CREATE INDEX idx_samples_by_tar_and_idx ON samples(tar_file_id, sample_index);
@@ -48,25 +51,36 @@ def shard_files(name: str, entries: Sequence[Entry]) -> Files:
 
 
 def source_files(splits: Splits) -> Files:
-    """Everything in `.nv-meta`; none for a source without samples."""
+    """Everything in `.nv-meta`; none for a source without samples.
+
+    A source of about nine million samples or more has no `index.sqlite`. Energon loads it as ever;
+    for joins and random access, `energon prepare --tar-index-only SOURCE` makes one.
+
+    Raises:
+        CorruptShardError: if a key comes more than once, which Energon refuses.
+    """
     filled = {name: listing for name, listing in splits.items() if listing.manifest.samples}
     if not filled:
         return {}
-    counts = {
-        _path(listing, info): info.samples
+    shards = [
+        (_path(listing, info), info)
         for listing in filled.values()
         for info in listing.manifest.shards
         if info.samples
+    ]
+    info = {
+        "energon_version": _VERSION,
+        "shard_counts": {path: info.samples for path, info in shards},
     }
-    info = {"energon_version": _VERSION, "shard_counts": counts}
-    plans = "/".join(listing.manifest.checksum for listing in filled.values())
-    return {
+    content = "/".join(info.sha256 for _, info in shards)
+    files = {
         f"{_META}/.info.json": json.dumps(info, indent=2).encode(),
         f"{_META}/split.yaml": _split_yaml(filled).encode(),
         f"{_META}/dataset.yaml": _DATASET.encode(),
-        f"{_META}/index.sqlite": _index(filled),
-        f"{_META}/index.uuid": str(uuid.uuid5(_NAMESPACE, plans)).encode(),
+        f"{_META}/index.uuid": str(uuid.uuid5(_NAMESPACE, content)).encode(),
     }
+    index = _index(filled)
+    return files if index is None else {**files, f"{_META}/index.sqlite": index}
 
 
 def _path(listing: Listing, info: ShardInfo) -> str:
@@ -74,12 +88,11 @@ def _path(listing: Listing, info: ShardInfo) -> str:
 
 
 def _split_yaml(splits: Splits) -> str:
-    """Energon knows train, val and test; both of the first are expected to be there."""
-    parts: dict[str, list[str]] = {"train": [], "val": []}
+    """The parts that Energon asks for: it skips an empty one, and fails where one is not listed."""
+    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for name, listing in splits.items():
-        part = "test" if name.startswith("test") else "val" if name.startswith("val") else "train"
-        paths = [_path(listing, info) for info in listing.manifest.shards if info.samples]
-        parts.setdefault(part, []).extend(paths)
+        part = next((part for part in ("val", "test") if name.startswith(part)), "train")
+        parts[part] += [_path(listing, info) for info in listing.manifest.shards if info.samples]
     lines = ["exclude: []", "split_parts:"]
     for part, paths in parts.items():
         lines.append(f"  {part}:{'' if paths else ' []'}")
@@ -87,34 +100,50 @@ def _split_yaml(splits: Splits) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _index(splits: Splits) -> bytes:
+def _index(splits: Splits) -> bytes | None:
+    """The database, or None if it is too large.
+
+    The same rows give the same bytes: whatever a build of SQLite may choose is set, temporary
+    files included, and a database in memory does not note which version wrote it.
+    """
     database = sqlite3.connect(":memory:")
     try:
-        database.executescript(_SCHEMA)
-        database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _samples(splits))
-        database.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _parts(splits))
+        database.executescript(
+            "PRAGMA page_size = 4096; PRAGMA auto_vacuum = NONE; PRAGMA encoding = 'UTF-8';"
+            f"PRAGMA temp_store = MEMORY; PRAGMA max_page_count = {_MAX_PAGES};{_SCHEMA}"
+        )
+        for tar, entries in enumerate(_shards(splits)):
+            database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _rows(tar, entries))
+            database.executemany(
+                "INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _parts(tar, entries)
+            )
         database.executescript(_INDICES)
-        database.commit()
         return database.serialize()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        return None
+    except sqlite3.IntegrityError as error:
+        source = next(iter(splits.values())).manifest.source
+        raise CorruptShardError(f"{source}: a key comes more than once: {error}") from error
     finally:
         database.close()
 
 
-def _entries(splits: Splits) -> Iterator[tuple[int, int, Entry]]:
-    """(number of the tar, number in it, entry) of every sample."""
-    shards = (entries for listing in splits.values() for _, entries in listing.shards() if entries)
-    for tar, entries in enumerate(shards):
-        for number, entry in enumerate(entries):
-            yield tar, number, entry
+def _shards(splits: Splits) -> Iterator[Sequence[Entry]]:
+    for listing in splits.values():
+        for _, entries in listing.shards():
+            if entries:
+                yield entries
 
 
-def _samples(splits: Splits) -> Iterator[tuple[int, str, int, int, int]]:
-    for tar, number, entry in _entries(splits):
+def _rows(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, str, int, int, int]]:
+    for number, entry in enumerate(entries):
         yield tar, entry.key, number, entry.offset, entry.size
 
 
-def _parts(splits: Splits) -> Iterator[tuple[int, int, str, int, int]]:
-    for tar, number, entry in _entries(splits):
+def _parts(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, int, str, int, int]]:
+    for number, entry in enumerate(entries):
         for member in entry.members:
             yield tar, number, split_name(member.name)[1], member.offset, member.size
 

@@ -1,107 +1,127 @@
-"""Energon itself prepares the same index, byte for byte and row for row, of every source."""
+"""Energon prepares the same index of every source, and loads every sample through ours."""
 
 import json
 import shutil
 import sqlite3
-from typing import Any
 
 import pytest
 
+from convert.demo import DRAWINGS
 from shards.index.energon import ENERGON
 from shards.index.write import write_indexes
 from shards.layout import to_members
-from shards.load.plain import read_shard
+from shards.load.plain import read_split
 
-pytestmark = pytest.mark.consumers
+pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
+energon = pytest.importorskip("megatron.energon", minversion="7.4")
 prepare = pytest.importorskip("megatron.energon.flavors.webdataset.prepare")
-epathlib = pytest.importorskip("megatron.energon.epathlib")
+empty = pytest.importorskip("megatron.energon.flavors.webdataset.empty_dataset_error")
+
+PARTS = {"train": "train", "val": "val", "test": "test*"}
+"""Energon's name -> our splits."""
+
+
+@energon.stateless
+def as_it_is(sample):
+    return sample
+
+
+def raw():
+    encoder = energon.DefaultTaskEncoder()
+    encoder.cookers, encoder.decoder = [energon.Cooker(as_it_is)], None
+    return encoder
 
 
 @pytest.fixture(scope="module")
-def prepared(converted, tmp_path_factory):
-    """(ours, theirs): the same shards, indexed by us and by Energon."""
-    ours, theirs = tmp_path_factory.mktemp("ours"), tmp_path_factory.mktemp("theirs")
-    shutil.copytree(converted, ours, dirs_exist_ok=True)
-    write_indexes(ours, [ENERGON], shards=True)
-    for meta in sorted(ours.glob("*/.nv-meta/.info.json")):
-        source = meta.parent.parent.name
-        names = list(json.loads(meta.read_text())["shard_counts"])
-        for name in names:
-            (theirs / source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(converted / source / name, theirs / source / name)
-        prepare.WebdatasetPreparator.prepare_dataset(
-            epathlib.EPath(str(theirs / source)),
-            names,
-            split_parts_patterns=[("train", ".*")],
-            workers=1,
-        )
-    return ours, theirs
+def indexed(converted, tmp_path_factory):
+    out = tmp_path_factory.mktemp("indexed") / "out"
+    shutil.copytree(converted, out)
+    write_indexes(out, [ENERGON], shards=True)
+    return out
 
 
-def rows(folder, table):
+def prepared(indexed, source, folder):
+    """The same shards, indexed by Energon."""
+    names = list(json.loads((indexed / source / ".nv-meta/.info.json").read_text())["shard_counts"])
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(indexed / source / name, folder / name)
+    assert names == [str(path.relative_to(folder)) for path in sorted(folder.glob("*/*.tar"))]
+    prepare.WebdatasetPreparator.prepare_dataset(
+        energon.epathlib.EPath(str(folder)),
+        names,
+        split_parts_patterns=[("train", ".*")],
+        workers=1,
+    )
+    return names
+
+
+def content(folder):
+    """Name -> columns and rows of every table and index."""
     database = sqlite3.connect(folder / ".nv-meta/index.sqlite")
     try:
-        return sorted(database.execute(f"SELECT * FROM {table}").fetchall())  # noqa: S608 - ours
+        found = {}
+        for name, kind in database.execute("SELECT name, type FROM sqlite_master").fetchall():
+            pragma = f"PRAGMA {kind}_info({name})"
+            rows = kind == "table" and database.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608
+            found[name] = database.execute(pragma).fetchall(), rows
     finally:
         database.close()
+    return found
 
 
-def schema(folder):
-    database = sqlite3.connect(folder / ".nv-meta/index.sqlite")
-    try:
-        tables = database.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
-        columns = [database.execute(f"PRAGMA table_info({name})").fetchall() for (name,) in tables]
-    finally:
-        database.close()
-    return tables, [[(c[1], c[2]) for c in table] for table in columns]
+@pytest.mark.parametrize("source", DRAWINGS)
+def test_it_prepares_the_same(indexed, tmp_path, source):
+    for name in [".nv-meta/.info.json", *(f"{n}.idx" for n in prepared(indexed, source, tmp_path))]:
+        assert (indexed / source / name).read_bytes() == (tmp_path / name).read_bytes(), name
+    ours, theirs = content(indexed / source), content(tmp_path)
+    assert len(ours) == 6  # two tables, three indices, and that of the keys
+    assert ours == theirs
 
 
-def test_every_source_is_indexed_alike(prepared):
-    ours, theirs = prepared
-    sources = sorted(path.name for path in theirs.iterdir())
-    assert len(sources) == 22
-    for source in sources:
-        info = json.loads((theirs / source / ".nv-meta/.info.json").read_text())
-        found = json.loads((ours / source / ".nv-meta/.info.json").read_text())
-        assert found["shard_counts"] == info["shard_counts"]
-        assert list(found["shard_counts"]) == list(info["shard_counts"])
-        for name in info["shard_counts"]:
-            expected = (theirs / source / f"{name}.idx").read_bytes()
-            assert (ours / source / f"{name}.idx").read_bytes() == expected, name
-        for table in ("samples", "sample_parts"):
-            assert rows(ours / source, table) == rows(theirs / source, table)
-        assert set(schema(ours / source)[0]) <= set(schema(theirs / source)[0])
+def load(folder, part):
+    dataset = energon.get_val_dataset(
+        str(folder),
+        split_part=part,
+        worker_config=energon.WorkerConfig.default_worker_config(num_workers=0),
+        batch_size=None,
+        task_encoder=raw(),
+    )
+    for sample in energon.get_loader(dataset):
+        yield sample["__key__"], {n: part for n, part in sample.items() if not n.startswith("__")}
 
 
-@pytest.mark.filterwarnings("ignore")  # of torch's and Energon's own: no accelerator, no fork
-def test_its_loader_reads_every_sample(prepared):
-    """Undecoded, of every source and split: the same keys and the same bytes."""
-    energon: Any = pytest.importorskip("megatron.energon")
-    ours, _ = prepared
-    seen: dict[str, tuple[bytes, bytes]] = {}
+def stored(folder, part):
+    for path in sorted(folder.glob(f"{PARTS[part]}/manifest.json")):
+        for sample in read_split(path.parent):
+            yield sample.key, dict(to_members(sample))
 
-    @energon.stateless
-    def cook(sample):
-        seen[sample["__key__"].rpartition("/")[2]] = (sample["jpg"], sample["mp"])
-        return energon.CaptioningSample(**energon.basic_sample_keys(sample), image=None, caption="")
 
-    class Encoder(energon.DefaultTaskEncoder):  # type: ignore[misc]  # untyped
-        decoder = None
-        cookers = [energon.Cooker(cook)]  # noqa: RUF012 - as Energon has it
+@pytest.mark.parametrize("source", DRAWINGS)
+def test_same_keys_and_same_bytes(indexed, source):
+    for part in PARTS:
+        expected = list(stored(indexed / source, part))
+        if expected:
+            assert list(load(indexed / source, part)) == expected
+        else:  # which `energon lint` skips; a part that is not listed ends it
+            with pytest.raises(empty.EmptyDatasetError):
+                list(load(indexed / source, part))
+    assert any(stored(indexed / source, "train"))
 
-    workers = energon.WorkerConfig.default_worker_config(num_workers=0)
-    expected: dict[str, tuple[bytes, bytes]] = {}
-    for meta in sorted(ours.glob("*/.nv-meta")):
-        parts = json.loads((meta / ".info.json").read_text())["shard_counts"]
-        groups = {name.partition("/")[0] for name in parts}
-        for part in {g if g in {"train", "val"} else "test" for g in groups}:
-            dataset = energon.get_val_dataset(
-                str(meta.parent), split_part=part, worker_config=workers, batch_size=None,
-                task_encoder=Encoder(),
-            )  # fmt: skip
-            for _ in energon.get_loader(dataset):
-                pass
-        for name in parts:
-            for sample in read_shard(meta.parent / name):
-                expected[sample.key] = (sample.image.data, dict(to_members(sample))["mp"])
-    assert seen == expected
+
+def test_without_the_database(indexed, tmp_path):
+    """As a source is that is too large for one; Energon's own command adds it."""
+    shutil.copytree(indexed / "refcoco", tmp_path / "refcoco")
+    folder = tmp_path / "refcoco"
+    before = content(folder)
+    (folder / ".nv-meta/index.sqlite").unlink()
+    assert list(load(folder, "train")) == list(stored(folder, "train"))
+    names = list(json.loads((folder / ".nv-meta/.info.json").read_text())["shard_counts"])
+    prepare.WebdatasetPreparator.prepare_dataset(
+        energon.epathlib.EPath(str(folder)),
+        names,
+        split_parts_patterns=[],
+        workers=1,
+        tar_index_only=True,
+    )
+    assert content(folder) == before

@@ -1,51 +1,183 @@
-"""Energon's and wids' files: what is in them, and that equal shards have equal ones."""
+"""Energon's files, character for character, and its database, row for row."""
 
 import json
 import shutil
 import sqlite3
 import struct
+from pathlib import Path
 
-from shards.index.energon import ENERGON
-from shards.index.wids import WIDS
+import msgspec
+import pyarrow as pa
+import pytest
+
+from shards.errors import CorruptShardError
+from shards.index import Listing, energon
+from shards.index.energon import ENERGON, shard_files, source_files
+from shards.index.samples import SCHEMA
 from shards.index.write import write_indexes
-from shards.load.plain import read_split
-from shards.tar import read_members
+from shards.load.plain import read_shard
+from shards.manifest import ShardInfo, Tally, collect
+from shards.tar import END, Entry, Member, read_members
 from shards.verify import verify
 from tests.conftest import hash_tree
 
+INFO = b"""\
+{
+  "energon_version": "7.4.1",
+  "shard_counts": {
+    "testB/sa-testB-000000.tar": 1,
+    "train/sa-train-000000.tar": 2,
+    "train/sa-train-000002.tar": 1
+  }
+}"""
+SPLITS = b"""\
+exclude: []
+split_parts:
+  train:
+  - train/sa-train-000000.tar
+  - train/sa-train-000002.tar
+  val: []
+  test:
+  - testB/sa-testB-000000.tar
+"""
 
-def test_offsets_of_samples(converted, tmp_path):
+
+def listing(split, *samples, plan="", labels=0):
+    infos = [
+        ShardInfo(f"sa-{split}-{n:06}", count, 10240, f"{n:064x}", "", Tally())
+        for n, count in enumerate(samples)
+    ]
+    rows = [
+        {"key": f"sa-{split}{n}-{m}", "offset": 4096 * m, "size": 4096, "checksum": 0,
+         "image": "jpg", "image_offset": 4096 * m + 512, "image_size": 900,
+         "labels_offset": 4096 * m + 2048, "labels_size": labels,
+         "annotations_offset": 4096 * m + 3072, "annotations_size": 7}
+        for n, count in enumerate(samples) for m in range(count)
+    ]  # fmt: skip
+    manifest = collect("sa", split, plan, {}, infos)
+    return Listing(Path("nowhere"), manifest, pa.Table.from_pylist(rows, SCHEMA), {})
+
+
+SOURCE = {"testB": listing("testB", 1, labels=4), "train": listing("train", 2, 0, 1)}
+
+
+def rows_of(index, table):
+    database = sqlite3.connect(":memory:")
+    try:
+        database.deserialize(index)
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - ours
+    finally:
+        database.close()
+
+
+def test_a_shard():
+    entries = [
+        Entry("sa_10039", 0, 394752, 1, (Member("sa_10039.jpg", 512, 390595),)),
+        Entry("sa_1309", 394752, 826880, 2, (Member("sa_1309.jpg", 395264, 826000),)),
+    ]
+    assert shard_files("sa-train-000000", entries) == {
+        "sa-train-000000.tar.idx": struct.pack("<3Q", 0, 394752, 1221632)
+    }
+    assert shard_files("sa-train-000001", []) == {}
+
+
+def test_a_source():
+    files = dict(source_files(SOURCE))
+    index = files.pop(".nv-meta/index.sqlite")
+    assert files == {
+        ".nv-meta/.info.json": INFO,
+        ".nv-meta/split.yaml": SPLITS,
+        ".nv-meta/dataset.yaml": b"__module__: megatron.energon\n__class__: CrudeWebdataset\n",
+        ".nv-meta/index.uuid": b"92e8e6b5-3c37-5d78-95c2-4b593168e987",
+    }
+    assert rows_of(index, "samples") == [
+        (0, "sa-testB0-0", 0, 0, 4096),
+        (1, "sa-train0-0", 0, 0, 4096),
+        (1, "sa-train0-1", 1, 4096, 4096),
+        (2, "sa-train2-0", 0, 0, 4096),
+    ]
+    assert rows_of(index, "sample_parts")[:5] == [
+        (0, 0, "jpg", 512, 900),
+        (0, 0, "labels.png", 2048, 4),
+        (0, 0, "mp", 3072, 7),
+        (1, 0, "jpg", 512, 900),
+        (1, 0, "mp", 3072, 7),
+    ]
+
+
+def test_every_split_is_in_a_part():
+    names = ("test", "testA", "testC", "train", "val", "val_seen")
+    files = source_files({name: listing(name, 1) for name in names})
+    assert files[".nv-meta/split.yaml"].decode().splitlines()[2:] == [
+        "  train:", "  - train/sa-train-000000.tar",
+        "  val:", "  - val/sa-val-000000.tar", "  - val_seen/sa-val_seen-000000.tar",
+        "  test:", "  - test/sa-test-000000.tar", "  - testA/sa-testA-000000.tar",
+        "  - testC/sa-testC-000000.tar",
+    ]  # fmt: skip
+
+
+def test_the_same_shards_give_the_same_bytes():
+    replanned = {**SOURCE, "train": listing("train", 2, 0, 1, plan="another")}
+    assert source_files(replanned) == source_files(SOURCE)
+    index = source_files(SOURCE)[".nv-meta/index.sqlite"]
+    assert index[16:18] == b"\x10\0"  # pages of 4096 bytes
+    assert index[92:100] == bytes(8)  # nor is there a version of SQLite in its header
+
+
+def test_other_shards_have_another_uuid():
+    first = SOURCE["train"]
+    [one, *others] = first.manifest.shards
+    changed = msgspec.structs.replace(
+        first.manifest, shards=(msgspec.structs.replace(one, sha256="f" * 64), *others)
+    )
+    other = {**SOURCE, "train": Listing(first.folder, changed, first.rows, {})}
+    name = ".nv-meta/index.uuid"
+    assert source_files(other)[name] != source_files(SOURCE)[name]
+
+
+@pytest.mark.parametrize("pages", [1, 2, 6])
+def test_a_database_too_large_for_sqlite_is_left_out(monkeypatch, pages):
+    whole = source_files(SOURCE)
+    assert len(whole[".nv-meta/index.sqlite"]) == 4096 * 7
+    monkeypatch.setattr(energon, "_MAX_PAGES", pages)
+    assert whole.keys() - source_files(SOURCE).keys() == {".nv-meta/index.sqlite"}
+    monkeypatch.setattr(energon, "_MAX_PAGES", 7)
+    assert source_files(SOURCE) == whole
+
+
+def test_a_key_that_comes_twice():
+    train = listing("train", 1)
+    again = {
+        "train": train,
+        "val": Listing(train.folder, listing("val", 1).manifest, train.rows, {}),
+    }
+    with pytest.raises(CorruptShardError, match=r"^sa: a key comes more than once"):
+        source_files(again)
+
+
+def test_nothing_without_a_sample():
+    assert source_files({}) == source_files({"train": listing("train", 0)}) == {}
+
+
+def test_of_the_miniature(converted, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(converted / "refclef", out / "refclef")
-    assert write_indexes(out, [ENERGON, WIDS], shards=True) > 10
+    assert write_indexes(out, [ENERGON], shards=True)
     tars = sorted(out.rglob("*.tar"))
     for tar in tars:
-        data = tar.with_name(f"{tar.name}.idx").read_bytes()
-        found = struct.unpack(f"<{len(data) // 8}Q", data)
+        found = tar.with_name(f"{tar.name}.idx").read_bytes()
         starts = [m.offset - 512 for m, _ in read_members(tar) if m.name.endswith(".jpg")]
-        assert list(found) == [*starts, tar.stat().st_size - 1024]
-    info = json.loads((out / "refclef/.nv-meta/.info.json").read_text())
-    assert sum(info["shard_counts"].values()) == sum(1 for _ in read_all(out))
-    assert set(info["shard_counts"]) == {str(t.relative_to(out / "refclef")) for t in tars}
-    with sqlite3.connect(out / "refclef/.nv-meta/index.sqlite") as database:
-        keys = {key for (key,) in database.execute("SELECT sample_key FROM samples")}
-        parts = database.execute("SELECT count(*) FROM sample_parts").fetchone()[0]
-    database.close()
-    assert keys == {sample.key for sample in read_all(out)}
-    assert parts == 2 * len(keys)
+        end = tar.stat().st_size - len(END)
+        assert found == struct.pack(f"<{len(starts) + 1}Q", *starts, end)
+    folder = out / "refclef"
+    counts = json.loads((folder / ".nv-meta/.info.json").read_text())["shard_counts"]
+    assert list(counts) == [str(tar.relative_to(folder)) for tar in tars]
+    stored = [(sample.key,) for tar in tars for sample in read_shard(tar)]
+    index = (folder / ".nv-meta/index.sqlite").read_bytes()
+    assert [row[1:2] for row in rows_of(index, "samples")] == stored
+    assert sum(counts.values()) == len(stored)
     assert verify(out) == []
-    index = json.loads((out / "refclef/train/shardindex.json").read_text())
-    assert [row["nsamples"] for row in index["shardlist"]]
-
-
-def read_all(out):
-    for folder in sorted(path.parent for path in out.rglob("manifest.json")):
-        yield from read_split(folder)
-
-
-def test_equal_shards_have_equal_files(converted, tmp_path):
-    for name in ("one", "two"):
-        shutil.copytree(converted / "ade20k", tmp_path / name / "ade20k")
-        write_indexes(tmp_path / name, [ENERGON, WIDS], shards=True)
-    assert hash_tree(tmp_path / "one") == hash_tree(tmp_path / "two")
-    assert write_indexes(tmp_path / "one", [ENERGON, WIDS], shards=True) == 0
+    before = hash_tree(out)
+    assert write_indexes(out, [ENERGON], shards=True) == 0
+    assert hash_tree(out) == before
