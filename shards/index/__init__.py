@@ -68,6 +68,8 @@ class IndexFormat:
         split_files: a split -> files in its folder.
         source_files: the finished splits of a source -> files in the source's folder.
         output_files: name of a source -> its finished splits -> files in the output's folder.
+        patterns: globs of its files, below the output's folder, for a format that is dear to make:
+            `shards.verify` makes nothing to compare where none of them is found.
     """
 
     name: str
@@ -75,3 +77,4 @@ class IndexFormat:
     split_files: Callable[[Listing], Files] = _no_split_files
     source_files: Callable[[Splits], Files] = _no_source_files
     output_files: Callable[[Mapping[str, Splits]], Files] = _no_output_files
+    patterns: tuple[str, ...] = ()

@@ -53,8 +53,8 @@ def shard_files(name: str, entries: Sequence[Entry]) -> Files:
 def source_files(splits: Splits) -> Files:
     """Everything in `.nv-meta`; none for a source without samples.
 
-    A source of about nine million samples or more has no `index.sqlite`. Energon loads it as ever;
-    for joins and random access, `energon prepare --tar-index-only SOURCE` makes one.
+    A source of more than about eight million samples has no `index.sqlite`. Energon loads it as
+    ever; for joins and random access, `energon prepare --tar-index-only SOURCE` makes one.
 
     Raises:
         CorruptShardError: if a key comes more than once, which Energon refuses.
@@ -148,4 +148,9 @@ def _parts(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, int, str, 
             yield tar, number, split_name(member.name)[1], member.offset, member.size
 
 
-ENERGON = IndexFormat("energon", shard_files=shard_files, source_files=source_files)
+ENERGON = IndexFormat(
+    "energon",
+    shard_files=shard_files,
+    source_files=source_files,
+    patterns=("*/.nv-meta/*", "*/*/*.tar.idx"),
+)

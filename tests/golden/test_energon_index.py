@@ -97,6 +97,10 @@ def test_a_source():
         (1, "sa-train0-1", 1, 4096, 4096),
         (2, "sa-train2-0", 0, 0, 4096),
     ]
+    assert [row[1] for row in rows_of(index, "sqlite_master")] == [
+        "samples", "sqlite_autoindex_samples_1", "sample_parts",
+        "idx_samples_by_tar_and_idx", "idx_sample_parts_seq", "idx_sample_parts_full",
+    ]  # fmt: skip
     assert rows_of(index, "sample_parts")[:5] == [
         (0, 0, "jpg", 512, 900),
         (0, 0, "labels.png", 2048, 4),
