@@ -18,6 +18,7 @@ datasets = pytest.importorskip("datasets", minversion="4.7")
 def published(converted, tmp_path_factory):
     out = tmp_path_factory.mktemp("published") / "out"
     shutil.copytree(converted, out)
+    (out / "README.md").unlink()
     assert write_indexes(out, [HUGGING_FACE], shards=True) == 1
     return out
 
