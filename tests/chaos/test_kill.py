@@ -14,6 +14,14 @@ from tests.conftest import REPOSITORY, hash_tree
 pytestmark = pytest.mark.chaos
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """A shell that runs the tests in the background makes them deaf to SIGINT, and what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(miniature, out, config, workers):
     """Begin a run in a process group of its own; what it says goes to a file beside `out`."""
     arguments = ["--root", miniature.root, "--out", out, "--config", config]
