@@ -15,3 +15,7 @@ class SampleError(ShardError):
 
 class MaskError(ShardError):
     """Run-length counts that do not describe a mask of their size."""
+
+
+class LoadError(ShardError):
+    """A loader was asked for what cannot be: a batch that ranks cannot share, another's state."""

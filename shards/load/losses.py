@@ -1,0 +1,40 @@
+"""What a loader does about samples that cannot be given."""
+
+import logging
+from threading import Lock
+
+from shards.errors import LoadError, ShardError
+
+_log = logging.getLogger("shards.load")
+
+
+class Losses:
+    """Counts the samples that were skipped, up to a limit. Threads may share it."""
+
+    def __init__(self, limit: int) -> None:
+        """Begin at none.
+
+        Args:
+            limit: how many may be skipped; 0 skips none.
+        """
+        self._limit, self._lock = limit, Lock()
+        self.count = 0
+
+    def add(self, error: ShardError) -> None:
+        """Skip a sample, and log it.
+
+        Raises:
+            ShardError: the error itself, where none may be skipped.
+            LoadError: if this is one too many.
+        """
+        if not self._limit:
+            raise error
+        with self._lock:
+            self.count += 1
+            count = self.count
+        if count > self._limit:
+            raise LoadError(
+                f"{count} samples could not be loaded, and skip={self._limit} allows no more; "
+                f"the last: {error}"
+            ) from error
+        _log.warning("skipped a sample (%d of at most %d): %s", count, self._limit, error)

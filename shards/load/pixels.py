@@ -1,0 +1,200 @@
+"""Samples with their pixels: photos decoded straight into the batch, masks painted from runs.
+
+Needs simplejpeg, and Pillow for label maps and photos that are not JPEGs.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from shards import rle
+from shards.errors import CorruptShardError, MaskError
+from shards.load.losses import Losses
+from shards.load.memory import Memory
+from shards.load.raw import Asked, RawBatch, RawSample
+from shards.load.works import kept
+from shards.sample import Sample
+
+Bytes = NDArray[np.uint8]
+ChooseMasks = Callable[[Sample, int, int], Sequence[int]]
+"""(sample, seed, which) -> numbers of the regions whose masks are wanted; each must have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """One sample, decoded.
+
+    Attributes:
+        sample: all the rest of it.
+        image: uint8 [height, width, 3], RGB; a stretch of the batch's memory.
+        regions: numbers of the regions that masks were painted of.
+        masks: bool [regions, height, width].
+        labels: uint8 [height, width] of class ids, 255 is ignore; None where there is no label map
+            or none was asked for.
+        which: number of what the sample is given for, where it is expanded.
+        seed: for whatever is left to chance.
+    """
+
+    sample: Sample
+    image: Bytes
+    regions: tuple[int, ...]
+    masks: NDArray[np.bool_]
+    labels: Bytes | None
+    which: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBatch:
+    """Decoded samples, in order.
+
+    Attributes:
+        samples: of the batch.
+        memory: uint8; all photos, one after the other: to move this is to move them all.
+    """
+
+    samples: Sequence[Pixels]
+    memory: Bytes
+
+
+def all_masks(sample: Sample, _seed: int, _which: int) -> list[int]:
+    """Choose every region that has a mask."""
+    return [number for number, each in enumerate(sample.regions) if each.mask is not None]
+
+
+def no_masks(_sample: Sample, _seed: int, _which: int) -> list[int]:
+    """Choose none."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class PixelWork:
+    """Decode photos, chosen masks, and label maps if they are wanted.
+
+    Attributes:
+        choose: which masks.
+        labels: whether label maps are wanted.
+        photos: memory that photos are decoded to.
+        more: memory for masks and label maps, which are smaller.
+    """
+
+    choose: ChooseMasks = no_masks
+    labels: bool = False
+    photos: Memory = field(default_factory=Memory)
+    more: Memory = field(default_factory=Memory)
+
+    def begin(self, asked: Asked) -> "_Making":
+        """Begin a batch."""
+        return _Making(self, asked)
+
+    def cost(self, asked: Asked) -> int:
+        """Bytes of the photos, coded and decoded."""
+        return sum(asked.sizes) + 3 * sum(height * width for height, width in asked.shapes)
+
+
+class _Making:
+    def __init__(self, work: PixelWork, asked: Asked) -> None:
+        self._work, self._shapes = work, asked.shapes
+        self._ends = np.cumsum([3 * height * width for height, width in asked.shapes]).tolist()
+        self._memory: Bytes = work.photos.take(self._ends[-1])
+        self._made: list[tuple[Pixels] | None] = [None] * len(asked)
+
+    def fill(self, raws: RawBatch, losses: Losses) -> None:
+        for place, raw in zip(raws.places, raws, strict=True):
+            height, width = self._shapes[place]
+            end = self._ends[place]
+            flat = self._memory[end - 3 * height * width : end]
+            try:
+                self._made[place] = (self._decode(raw, flat.reshape(height, width, 3)),)
+            except (CorruptShardError, MaskError) as error:
+                losses.add(error)
+
+    def finish(self) -> PixelBatch:
+        return PixelBatch(kept(self._made), self._memory)
+
+    def _decode(self, raw: RawSample, image: Bytes) -> Pixels:
+        sample = raw.sample()
+        decode_photo(sample, image)
+        regions = tuple(self._work.choose(sample, raw.seed, raw.which))
+        masks = self._work.more.array((len(regions), *image.shape[:2]), np.bool_)
+        paint_masks(sample, regions, masks)
+        labels = None
+        if self._work.labels and sample.labels is not None:
+            labels = self._work.more.array(image.shape[:2], np.uint8)
+            labels[:] = decode_labels(sample)
+        return Pixels(sample, image, regions, masks, labels, raw.which, raw.seed)
+
+
+def decode_photo(sample: Sample, image: Bytes) -> None:
+    """Decode a sample's photo.
+
+    Args:
+        sample: its owner.
+        image: uint8 [height, width, 3], contiguous, of the stored size; RGB is written to it.
+
+    Raises:
+        CorruptShardError: naming the sample, if it is damaged or of another size.
+    """
+    data = sample.image.data
+    try:
+        if sample.image.extension == "jpg":
+            decoded = simplejpeg.decode_jpeg(data, "RGB", buffer=image)
+        else:
+            decoded = _open(data, "RGB")
+            image[:] = decoded
+    except (ValueError, OSError, SyntaxError) as error:
+        raise CorruptShardError(
+            f"{sample.key}.{sample.image.extension}: expected a photo of {sample.image.size}: "
+            f"{error}; `python -m shards.verify --deep` tells more"
+        ) from error
+    if decoded.shape != image.shape:
+        raise CorruptShardError(
+            f"{sample.key}.{sample.image.extension}: expected a photo of {sample.image.size}, "
+            f"found {decoded.shape[1]}x{decoded.shape[0]}"
+        )
+
+
+def decode_labels(sample: Sample) -> Bytes:
+    """The label map of a sample that has one: uint8 [height, width].
+
+    Raises:
+        CorruptShardError: naming the sample, if it is damaged.
+    """
+    if sample.labels is None:
+        raise CorruptShardError(f"{sample.key}: has no label map")
+    try:
+        return _open(sample.labels.png, "L")
+    except (ValueError, OSError, SyntaxError) as error:
+        raise CorruptShardError(f"{sample.key}.labels.png: {error}") from error
+
+
+def paint_masks(sample: Sample, regions: Sequence[int], out: NDArray[np.bool_]) -> None:
+    """Paint the masks of some regions into bool [regions, height, width].
+
+    Raises:
+        MaskError: naming the sample, if a region has none, or its counts are damaged.
+    """
+    counts = []
+    for number in regions:
+        mask = sample.regions[number].mask
+        if mask is None:
+            raise MaskError(f"{sample.key}: region {number} has no mask")
+        counts.append(mask.counts)
+    if counts:
+        try:
+            rle.paint(rle.parse(counts, sample.image.size), out)
+        except MaskError as error:
+            raise MaskError(f"{sample.key}: {error}") from error
+
+
+def _open(data: bytes, mode: str) -> Bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        if image.mode != mode:
+            raise ValueError(f"an image of mode {image.mode}, expected {mode}")
+        return np.asarray(image)

@@ -1,0 +1,126 @@
+"""Orders that depend on their numbers alone: the same with any library, machine, or thread."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+_KEPT = 32
+"""Shuffled blocks that are remembered: a little more than there are streams."""
+
+
+def scramble(words: Words) -> Words:
+    """SplitMix64's finaliser: a bijection of 64 bits that looks like chance.
+
+    Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. numpy's own
+    generators may give other numbers in another version; these never will.
+    """
+    x = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Words = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def key_of(*numbers: int) -> int:
+    """One number of 64 bits out of several, each of which matters."""
+    key = 0
+    for number in numbers:
+        word = np.array([(key + (number & _MASK) * 2 + 1) * _GOLDEN & _MASK], np.uint64)
+        key = int(scramble(word)[0])
+    return key
+
+
+def keys_of(key: int, numbers: Ints) -> Words:
+    """`key_of(key, number)` of many numbers, and as far from each other: uint64, same shape."""
+    words = numbers.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
+    return scramble(scramble(words))
+
+
+def permutation(count: int, key: int) -> Ints:
+    """The numbers below `count` in an order that the key decides: int64 [count]."""
+    chance = keys_of(key, np.arange(count, dtype=np.int64))
+    # all are different, so that every way of sorting gives the same order
+    return np.argsort(chance).astype(np.int64, copy=False)
+
+
+class Pass:
+    """The order in which one pass goes over a dataset: shards shuffled, and units inside blocks.
+
+    A block is some shards that came to stand side by side. Its units are shuffled among each other,
+    so that what is read at about the same time lies in a few files.
+    """
+
+    def __init__(self, sizes: Sequence[int] | Ints, key: int, block: int | None) -> None:
+        """Decide the order of the shards; blocks are shuffled when they are come to.
+
+        Args:
+            sizes: [shards]; units in each shard, in stored order.
+            key: of this pass.
+            block: shards in a block; None leaves everything in stored order.
+        """
+        self._sizes = np.asarray(sizes, np.int64)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._key, self._block = key, block
+        self._order = np.arange(len(self._sizes))
+        if block is not None:
+            self._order = permutation(len(self._sizes), key_of(key, 0))
+        # a block of units that stand where they stood is a shard
+        cut = np.arange(0, len(self._sizes), block or 1)
+        blocks = np.add.reduceat(self._sizes[self._order], cut) if len(cut) else self._sizes
+        self._ends = np.cumsum(blocks)
+        self._made: OrderedDict[int, Ints] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Units of the dataset."""
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def at(self, places: Ints) -> Ints:
+        """The numbers of the units that stand at some places of this order; any shape."""
+        if self._block is None:
+            return places
+        flat = places.ravel()
+        blocks = np.searchsorted(self._ends, flat, side="right")
+        numbers = np.empty_like(flat)
+        for block in np.unique(blocks):
+            here = blocks == block
+            start = self._ends[block - 1] if block else 0
+            numbers[here] = self._units(int(block))[flat[here] - start]
+        return numbers.reshape(places.shape)
+
+    def _units(self, block: int) -> Ints:
+        """The units of one block, shuffled."""
+        found = self._made.pop(block, None)
+        if found is None:
+            width = self._block or 1
+            shards = self._order[block * width : (block + 1) * width]
+            stored = [np.arange(n) + s for s, n in zip(*self._of(shards), strict=True)]
+            units = np.concatenate(stored)
+            found = units[permutation(len(units), key_of(self._key, 1, block))]
+        self._made[block] = found
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return found
+
+    def _of(self, shards: Ints) -> tuple[Ints, Ints]:
+        return self._starts[shards], self._sizes[shards]
+
+
+def segment(places: Ints, count: int, streams: int) -> Ints:
+    """Deal the places of a pass out to streams: a bijection of the numbers below `count`.
+
+    Place p goes to stream p % streams, and each stream walks through a stretch of its own, so that
+    streams which go side by side read different shards.
+
+    >>> segment(np.arange(7), 7, 3).tolist()
+    [0, 3, 5, 1, 4, 6, 2]
+    """
+    stream = places % streams
+    shorter = np.maximum(stream - count % streams, 0)
+    start: Ints = stream * -(-count // streams) - (shorter if count % streams else 0)
+    return start + places // streams

@@ -1,0 +1,216 @@
+"""Photos decoded and masks painted on a GPU.
+
+JPEGs go to nvJPEG through torchvision, a batch at a time; masks go as run lengths and become pixels
+by a running sum. What comes out is what `shards.load.pixels` gives, within the tolerance of the
+decoder: masks are equal, photos differ by a few levels where nvJPEG rounds otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate, pad
+
+from shards import rle
+from shards.errors import CorruptShardError, LoadError, MaskError
+from shards.load.losses import Losses
+from shards.load.pixels import ChooseMasks
+from shards.load.raw import Asked, RawBatch
+from shards.load.works import kept
+from shards.rle import Runs
+from shards.sample import Sample, Size
+
+Tensor = Any
+"""`torch.Tensor`; torch has no types here."""
+_DECODED = 4
+"""Bytes that a pixel takes on the device, with its mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSample:
+    """One sample on the device.
+
+    Attributes:
+        sample: all the rest of it.
+        image: uint8 [3, height, width], RGB.
+        regions: numbers of the regions that masks were painted of.
+        masks: bool [regions, height, width].
+        which: number of what the sample is given for, where it is expanded.
+        seed: for whatever is left to chance.
+    """
+
+    sample: Sample
+    image: Tensor
+    regions: tuple[int, ...]
+    masks: Tensor
+    which: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBatch:
+    """Samples of a batch, in order."""
+
+    samples: Sequence[DeviceSample]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    sample: Sample
+    regions: tuple[int, ...]
+    runs: Runs | None
+    which: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWork:
+    """Decode photos and paint chosen masks on a device."""
+
+    choose: ChooseMasks
+    device: Any
+
+    def begin(self, asked: Asked) -> "_Making":
+        """Begin a batch."""
+        return _Making(self, len(asked))
+
+    def cost(self, asked: Asked) -> int:
+        """Bytes of the photos, coded and decoded."""
+        decoded = sum(height * width for height, width in asked.shapes)
+        return sum(asked.sizes) + _DECODED * decoded
+
+
+class _Making:
+    """The threads read and parse; the whole batch then goes to the device at once."""
+
+    def __init__(self, work: DeviceWork, count: int) -> None:
+        self._work = work
+        self._made: list[tuple[_Chosen] | None] = [None] * count
+
+    def fill(self, raws: RawBatch, losses: Losses) -> None:
+        for place, raw in zip(raws.places, raws, strict=True):
+            try:
+                sample = raw.sample()
+                regions = tuple(self._work.choose(sample, raw.seed, raw.which))
+                runs = _parse(sample, regions)
+            except (CorruptShardError, MaskError) as error:
+                losses.add(error)
+                continue
+            self._made[place] = (_Chosen(sample, regions, runs, raw.which, raw.seed),)
+
+    def finish(self) -> DeviceBatch:
+        chosen = kept(self._made)
+        images = decode_photos([each.sample for each in chosen], self._work.device)
+        return DeviceBatch(
+            [
+                DeviceSample(
+                    each.sample,
+                    image,
+                    each.regions,
+                    _paint(each, self._work.device),
+                    each.which,
+                    each.seed,
+                )
+                for each, image in zip(chosen, images, strict=True)
+            ]
+        )
+
+
+def decode_photos(samples: Sequence[Sample], device: Any) -> list[Tensor]:
+    """Photos as uint8 [3, height, width] each, on the device.
+
+    Raises:
+        LoadError: if torchvision is missing, or cannot use this device.
+        CorruptShardError: naming the sample, if a photo is no JPEG or of another size.
+    """
+    try:
+        from torchvision.io import ImageReadMode, decode_jpeg
+    except (ImportError, RuntimeError) as error:
+        raise LoadError(
+            f"decode='cuda' needs torchvision with nvJPEG ({error}); decode='cpu' does without"
+        ) from error
+    for sample in samples:
+        if sample.image.extension != "jpg":
+            raise CorruptShardError(f"{sample.key}.{sample.image.extension}: not a JPEG")
+    coded = [torch.frombuffer(bytearray(each.image.data), dtype=torch.uint8) for each in samples]
+    try:
+        images: list[Tensor] = decode_jpeg(coded, mode=ImageReadMode.RGB, device=device)
+    except RuntimeError as error:
+        keys = ", ".join(sample.key for sample in samples[:8])
+        raise CorruptShardError(f"one of {len(samples)} photos ({keys}...): {error}") from error
+    for sample, image in zip(samples, images, strict=True):
+        if tuple(image.shape[1:]) != (sample.image.size.height, sample.image.size.width):
+            raise CorruptShardError(
+                f"{sample.key}.jpg: expected {sample.image.size}, found "
+                f"{image.shape[2]}x{image.shape[1]}"
+            )
+    return images
+
+
+def paint_runs(runs: Runs, device: Any) -> Tensor:
+    """Masks as bool [masks, height, width], made on the device of the run lengths alone.
+
+    Each run begins with a one, and how many ones stand before a pixel, odd or even, is its value.
+    """
+    size, masks = runs.size, len(runs)
+    area = size.height * size.width
+    lengths = torch.from_numpy(runs.lengths.astype(np.int64)).to(device)
+    # In one row of all masks, a run begins where the ones before it end; the first of each mask
+    # is of 0s and toggles nothing.
+    starts = torch.cumsum(lengths, 0) - lengths
+    first = torch.from_numpy(np.concatenate(([0], runs.ends[:-1]))).to(device)
+    toggles = torch.zeros(masks * area, dtype=torch.uint8, device=device)
+    keep = torch.ones(len(lengths), dtype=torch.bool, device=device)
+    keep[first] = False
+    toggles[starts[keep]] = 1
+    columns = torch.cumsum(toggles.view(masks, area), 1, dtype=torch.uint8) & 1
+    return columns.bool().view(masks, size.width, size.height).transpose(1, 2).contiguous()
+
+
+def letterbox(
+    images: Sequence[Tensor], side: int, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Tensor, list[Size]]:
+    """Photos at one longest side, normalised, and padded with 0 at the right and the bottom.
+
+    Args:
+        images: uint8 [3, height, width] each.
+        side: of the square.
+        mean: of each channel, in levels of 0 to 255.
+        std: of each channel.
+
+    Returns:
+        float32 [images, 3, side, side], and the size of each photo in its square.
+    """
+    device = images[0].device
+    centre = torch.tensor(mean, device=device).view(3, 1, 1)
+    scale = torch.tensor(std, device=device).view(3, 1, 1)
+    squares, sizes = [], []
+    for image in images:
+        factor = side / max(image.shape[1:])
+        size = Size(*(int(edge * factor + 0.5) for edge in image.shape[1:]))
+        resized = interpolate(
+            image[None].float(), (size.height, size.width), mode="bilinear", antialias=True
+        )[0]
+        normal = (resized.round().clamp(0, 255) - centre) / scale
+        squares.append(pad(normal, (0, side - size.width, 0, side - size.height)))
+        sizes.append(size)
+    return torch.stack(squares), sizes
+
+
+def _parse(sample: Sample, regions: Sequence[int]) -> Runs | None:
+    counts = []
+    for number in regions:
+        mask = sample.regions[number].mask
+        if mask is None:
+            raise MaskError(f"{sample.key}: region {number} has no mask")
+        counts.append(mask.counts)
+    return rle.parse(counts, sample.image.size) if counts else None
+
+
+def _paint(chosen: _Chosen, device: Any) -> Tensor:
+    size = chosen.sample.image.size
+    if chosen.runs is None:
+        return torch.zeros((0, size.height, size.width), dtype=torch.bool, device=device)
+    return paint_runs(chosen.runs, device)

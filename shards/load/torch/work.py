@@ -1,0 +1,66 @@
+"""What samples are made into, and for whom, where torch is."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed
+
+from shards.errors import LoadError
+from shards.load.loader import Work
+from shards.load.memory import Memory
+from shards.load.pixels import ChooseMasks, PixelWork
+from shards.load.ranks import rank_and_world
+from shards.load.works import Example, ExampleWork, RawWork
+
+Decode = Literal["raw", "cpu", "cuda"]
+Collate = Callable[[list[Any]], Any]
+
+
+def ranks() -> tuple[int, int]:
+    """(rank, world size) as torch.distributed has them, or else the environment."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return rank_and_world()
+
+
+def make_work(  # noqa: PLR0913 - a choice each
+    decode: Decode,
+    example: Example[Any] | None,
+    collate: Collate,
+    *,
+    masks: ChooseMasks,
+    labels: bool,
+    device: str,
+) -> Work[Any]:
+    """What samples are made into; the arguments are those of `ShardLoader`.
+
+    Raises:
+        LoadError: if there is no such way.
+    """
+    if example is not None:
+        return ExampleWork(example, collate)
+    if decode == "raw":
+        return RawWork()
+    if decode == "cpu":
+        if not torch.cuda.is_available():
+            return PixelWork(masks, labels)
+        return PixelWork(masks, labels, Memory(pinned), Memory(pinned))
+    if decode == "cuda":
+        from shards.load.torch.device import DeviceWork
+
+        return DeviceWork(masks, torch.device(device))
+    raise LoadError(f"decode is {decode!r}; expected 'raw', 'cpu' or 'cuda'")
+
+
+def pinned(size: int) -> NDArray[np.uint8]:
+    """Memory that a GPU reads by itself."""
+    memory: NDArray[np.uint8] = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
+    return memory
+
+
+def as_list(made: list[Any]) -> list[Any]:
+    """The batch is the list of its examples."""
+    return made

@@ -1,0 +1,90 @@
+"""What samples are made into: left as bytes, or handed to a function one by one."""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from shards.errors import LoadError, ShardError
+from shards.load.losses import Losses
+from shards.load.raw import Asked, RawBatch
+from shards.sample import Sample
+
+T = TypeVar("T")
+B = TypeVar("B")
+Example = Callable[[Sample, int, int], T]
+"""(sample, seed, which) -> example. All chance comes from the seed. `which` numbers the caption,
+phrase... that the sample is given for where it is expanded over them, and is 0 elsewhere."""
+
+_DECODED = 8
+"""A decoded photo takes about this many times the bytes of the coded one."""
+
+
+class RawWork:
+    """Samples as bytes."""
+
+    def begin(self, asked: Asked) -> "_Raws":
+        """Begin a batch."""
+        return _Raws(asked)
+
+    def cost(self, asked: Asked) -> int:
+        """Bytes of the batch."""
+        return sum(asked.sizes)
+
+
+class _Raws:
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._pieces: list[RawBatch] = []
+
+    def fill(self, raws: RawBatch, _losses: Losses) -> None:
+        self._pieces.append(raws)
+
+    def finish(self) -> RawBatch:
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        pieces = sorted((piece for piece in self._pieces if piece), key=lambda p: p.places[0])
+        data = [each for piece in pieces for each in piece.data]
+        return RawBatch(self._asked, data, [at for piece in pieces for at in piece.places])
+
+
+class ExampleWork(Generic[T, B]):
+    """Every sample made into an example by a function, and these into a batch by another."""
+
+    def __init__(self, example: Example[T], collate: Callable[[list[T]], B]) -> None:
+        """Remember the functions; threads call the first one, the caller's thread the second."""
+        self._example, self._collate = example, collate
+
+    def begin(self, asked: Asked) -> "_Examples[T, B]":
+        """Begin a batch."""
+        return _Examples(self._example, self._collate, len(asked))
+
+    def cost(self, asked: Asked) -> int:
+        """Bytes of the batch, about."""
+        return _DECODED * sum(asked.sizes)
+
+
+class _Examples(Generic[T, B]):
+    def __init__(self, example: Example[T], collate: Callable[[list[T]], B], count: int) -> None:
+        self._example, self._collate = example, collate
+        self._made: list[tuple[T] | None] = [None] * count
+
+    def fill(self, raws: RawBatch, losses: Losses) -> None:
+        for place, raw in zip(raws.places, raws, strict=True):
+            try:
+                self._made[place] = (self._example(raw.sample(), raw.seed, raw.which),)
+            except ShardError as error:
+                losses.add(error)
+
+    def finish(self) -> B:
+        return self._collate(kept(self._made))
+
+
+def kept(made: Sequence[tuple[T] | None]) -> list[T]:
+    """What was made of those that were not skipped.
+
+    Raises:
+        LoadError: if all were.
+    """
+    found = [each[0] for each in made if each is not None]
+    if not found:
+        raise LoadError("every sample of the batch was skipped")
+    return found

@@ -1,0 +1,410 @@
+"""Batches are made of the right bytes, in the right order, whoever makes them."""
+
+import pickle
+import threading
+from collections import Counter
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shards.errors import CorruptShardError, LoadError
+from shards.load.loader import Pace
+from shards.load.mixture import Member, Mixture
+from shards.load.split import Chosen, Split
+from shards.load.works import ExampleWork
+from tests.loading import make_loader, make_sample, numbers, write_split
+
+SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
+WORLDS = (1, 2, 3, 8)
+THREADS = (0, 1, 4)
+BATCH = 24
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("splits")
+    return {count: write_split(folder / str(count), sizes) for count, sizes in SHARDS.items()}
+
+
+def given_by(loader):
+    return [numbers(batch) for batch in loader]
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("shards", SHARDS)
+def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, threads):
+    pace = Pace(threads=threads)
+    alone = given_by(make_loader(splits[shards], BATCH, tail="pad"))
+    ranks = [
+        given_by(make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad"))
+        for rank in range(world)
+    ]
+    assert {len(batches) for batches in ranks} == {len(alone)}
+    assert {len(batch) for batches in ranks for batch in batches} == {BATCH // world}
+    together = [[each for rank in ranks for each in rank[n]] for n in range(len(alone))]
+    assert together == alone
+    count = sum(SHARDS[shards])
+    assert set(chain.from_iterable(alone)) == set(range(count))
+    assert max(Counter(chain.from_iterable(alone[:-1])).values()) == 1
+
+
+@pytest.mark.parametrize("shards", SHARDS)
+def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
+    """On eight ranks, then on two, then on eight: at every step."""
+
+    def ranks(world, state, epochs):
+        loaders = [
+            make_loader(splits[shards], BATCH, rank=rank, world=world) for rank in range(world)
+        ]
+        for loader in loaders:
+            if state:
+                loader.load_state_dict(state)
+        for _ in range(epochs):
+            for batches in zip(*loaders, strict=True):
+                states = [loader.state_dict() for loader in loaders]
+                assert all(each == states[0] for each in states)
+                yield list(chain.from_iterable(map(numbers, batches))), states[0]
+
+    undisturbed = [batch for batch, _ in ranks(1, None, 3)]
+    for stop in range(1, len(undisturbed)):
+        found, state, world = [], None, 8
+        while len(found) < len(undisturbed):
+            for batch, after in ranks(world, state, 3):
+                found.append(batch)
+                if len(found) % stop == 0 or len(found) == len(undisturbed):
+                    state = after
+                    break
+            world = 10 - world
+        assert found == undisturbed
+
+
+@given(stop=st.integers(0, 4), threads=st.sampled_from(THREADS))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_was_made_ahead_is_not_forgotten(splits, stop, threads):
+    pace = Pace(threads=threads, prefetch=3)
+    loader = make_loader(splits[7], 12, pace=pace)
+    found = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
+    fresh = make_loader(splits[7], 12)
+    fresh.load_state_dict(loader.state_dict())
+    assert found + given_by(fresh) == given_by(make_loader(splits[7], 12))
+
+
+def test_a_state_is_small_and_plain(splits):
+    loader = make_loader(splits[7], 6)
+    next(iter(loader))
+    state = loader.state_dict()
+    assert state == {
+        "epoch": 0, "batch": 1, "batch_size": 6, "data": state["data"], "version": 1,
+    }  # fmt: skip
+    assert len(pickle.dumps(state)) < 4096
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"batch_size": 12}, "ranks x batch_size = 12"),
+        ({"data": "another"}, "other data or another order"),
+        ({"version": 2}, "version 2"),
+        ({"epoch": "one"}, "not a loader's state"),
+        ({"epoch": -1}, "epoch -1"),
+    ],
+)
+def test_the_state_of_another_is_refused(splits, change, said):
+    loader = make_loader(splits[7], 6)
+    with pytest.raises(LoadError, match=said):
+        loader.load_state_dict(loader.state_dict() | change)
+
+
+def test_other_orders_have_other_states(splits):
+    said = {
+        make_loader(splits[7], 6, **order).state_dict()["data"]
+        for order in ({}, {"seed": 1}, {"block": 3}, {"shuffle": False}, {"streams": 2})
+    }
+    said.add(make_loader(splits[7], 6, chosen=Chosen(expand="phrases")).state_dict()["data"])
+    assert len(said) == 6
+
+
+def test_epochs_follow_each_other_and_can_be_set(splits):
+    loader = make_loader(splits[7], 6)
+    first, second = given_by(loader), given_by(loader)
+    assert loader.epoch == 2
+    assert first != second
+    loader.set_epoch(1)
+    assert given_by(loader) == second
+    loader.set_epoch(0)
+    kept = [numbers(batch) for _, batch in zip(range(3), loader, strict=False)]
+    loader.set_epoch(0)  # it is there already: nothing is given twice
+    assert kept + given_by(loader) == first
+
+
+def test_stored_order(splits):
+    loader = make_loader(splits[7], 10, shuffle=False, tail="pad")
+    assert list(chain.from_iterable(given_by(loader)))[:61] == list(range(61))
+
+
+def test_bytes_are_those_of_the_sample(splits):
+    for batch in make_loader(splits[2], 6):
+        for number, raw in zip(numbers(batch), batch, strict=True):
+            assert raw.sample() == make_sample(number)
+            assert raw.row == number
+
+
+def test_a_sample_for_each_phrase(splits):
+    loader = make_loader(splits[7], 10, chosen=Chosen(expand="phrases"), tail="pad")
+    given_ = [
+        (number, raw.which) for b in loader for number, raw in zip(numbers(b), b, strict=True)
+    ]
+    expected = {(number, which) for number in range(61) for which in range(number % 10)}
+    assert set(given_) == expected
+    assert len(given_) - len(expected) < 10
+
+
+def test_a_question_chooses(splits):
+    chosen = Chosen("classes contains 'dog' and phrases > 4", "phrases")
+    loader = make_loader(splits[50], 5, chosen=chosen, tail="pad")
+    given_ = {(n, raw.which) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
+    assert given_ == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (lambda: Chosen(expand="size"), "expand is 'size'; expected one of regions"),
+        (lambda: Chosen("weight > 3"), "no column 'weight'"),
+        (lambda: Chosen("masks > 0"), "there is no sample to load"),
+    ],
+)
+def test_a_choice_that_cannot_be(splits, chosen, said):
+    with pytest.raises(LoadError, match=said):
+        make_loader(splits[7], 4, chosen=chosen())
+
+
+def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
+    def seeds(world, threads):
+        pace = Pace(threads=threads)
+        return {
+            (epoch, raw.row): raw.seed
+            for rank in range(world)
+            for loader in [make_loader(splits[7], BATCH, rank=rank, world=world, pace=pace)]
+            for epoch in range(2)
+            for batch in loader
+            for raw in batch
+        }
+
+    alone = seeds(1, 0)
+    assert len(set(alone.values())) == len(alone)
+    assert seeds(8, 2) == alone
+
+
+def test_examples_in_order(splits):
+    loader = make_loader(splits[7], 6, pace=Pace(threads=3))
+    raw = [[(each.key, each.seed, each.which) for each in batch] for batch in loader]
+    loader = make_loader(splits[7], 6, pace=Pace(threads=3))
+    loader._work = ExampleWork(lambda sample, seed, which: (sample.key, seed, which), list)
+    assert list(loader) == raw
+
+
+def damage(folder: Path, shard: int, place: int) -> None:
+    path = sorted(folder.glob("*.tar"))[shard]
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_damage_is_an_error_that_says_where(tmp_path, threads):
+    folder = write_split(tmp_path / "damaged", [10, 10])
+    damage(folder, 1, 600)
+    loader = make_loader(folder, 5, pace=Pace(threads=threads))
+    with pytest.raises(
+        CorruptShardError, match=r"small-train-000001\.tar, byte 0: .*shards\.verify"
+    ):
+        list(loader)
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
+    folder = write_split(tmp_path / "damaged", [10, 10])
+    damage(folder, 1, 600)
+    loader = make_loader(folder, 5, pace=Pace(threads=threads, skip=1))
+    found = given_by(loader)
+    assert sorted(chain.from_iterable(found)) == [n for n in range(20) if n != 10]
+    assert len(found) == 4
+    assert loader.skipped == 1
+    assert "skipped a sample (1 of at most 1)" in caplog.text
+    with pytest.raises(LoadError, match="2 samples could not be loaded, and skip=1 allows no more"):
+        list(loader)
+
+
+def test_a_batch_of_which_nothing_is_left(tmp_path):
+    folder = write_split(tmp_path / "gone", [4, 4])
+    sorted(folder.glob("*.tar"))[1].unlink()
+    loader = make_loader(folder, 2, shuffle=False, pace=Pace(threads=0, skip=100))
+    loader._work = ExampleWork(lambda sample, _seed, _which: sample.key, list)
+    with pytest.raises(LoadError, match="epoch 0, batch 2: every sample of the batch was skipped"):
+        list(loader)
+
+
+def test_a_missing_shard_is_an_error_that_says_which(tmp_path):
+    folder = write_split(tmp_path / "gone", [4, 4])
+    min(folder.glob("*.tar")).unlink()
+    with pytest.raises(CorruptShardError, match=r"small-train-000000\.tar"):
+        list(make_loader(folder, 8))
+
+
+def test_a_shard_cut_short(tmp_path):
+    folder = write_split(tmp_path / "short", [4, 4])
+    path = sorted(folder.glob("*.tar"))[1]
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(CorruptShardError, match=r"small-train-000001\.tar, byte \d+"):
+        list(make_loader(folder, 8))
+
+
+def test_leaving_early_leaves_no_thread(splits):
+    for _ in range(20):
+        batches = iter(make_loader(splits[7], 6, pace=Pace(threads=4)))
+        next(batches)
+        batches.close()
+    assert threading.active_count() == 1
+
+
+def test_memory_is_bounded(splits):
+    loader = make_loader(splits[7], 6, pace=Pace(threads=2, prefetch=50, memory=1))
+    assert given_by(loader) == given_by(make_loader(splits[7], 6))
+
+
+def test_a_batch_that_is_held_keeps_its_bytes(splits):
+    held = list(make_loader(splits[7], 6, pace=Pace(threads=2)))
+    assert [numbers(batch) for batch in held] == given_by(make_loader(splits[7], 6))
+
+
+def test_a_split_moves_to_another_process(splits):
+    moved = pickle.loads(pickle.dumps(Split.open(splits[7], Chosen("phrases > 2"))))
+    assert given_by(make_loader(moved, 4)) == given_by(
+        make_loader(splits[7], 4, chosen=Chosen("phrases > 2"))
+    )
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    write_split(folder / "a" / "train", [20, 20])
+    write_split(folder / "b" / "train", [7, 8, 9], first=100)
+    write_split(folder / "c" / "val", [10], first=200)
+    return folder
+
+
+MIX = {
+    "mix": {"a": 3, "rest": {"weight": 1, "of": {"b": 1, "c": {"weight": 1, "split": "val"}}}},
+    "epoch_steps": 10,
+}
+
+
+def test_a_mixture_has_exact_shares(two):
+    mixture = Mixture.of(MIX, two)
+    assert [member.share for member in mixture.members] == [Fraction(n, 8) for n in (6, 1, 1)]
+    loader = make_loader(mixture, 8)
+    for _ in range(3):
+        for batch in loader:
+            assert Counter(n // 100 for n in numbers(batch)).most_common()[0] == (0, 6)
+    assert loader.epoch == 3
+
+
+def test_a_mixture_goes_on_in_the_next_epoch(two):
+    loader = make_loader(Mixture.of(MIX | {"epoch_steps": 5}, two), 8)
+    given_ = Counter(n for _ in range(2) for batch in loader for n in numbers(batch))
+    assert {n for n in given_ if n < 100} == set(range(40))  # 2 x 5 x 6 of 40: each at least once
+    assert max(count for n, count in given_.items() if n < 100) == 2
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_mixture_resumes_anywhere(two, world):
+    mixture = Mixture.of(MIX, two)
+    whole = [n for _ in range(2) for n in given_by(make_loader(mixture, 8))]
+    for stop in range(10):
+        loaders = [make_loader(mixture, 8, rank=rank, world=world) for rank in range(world)]
+        states = [loader.state_dict() | {"batch": stop} for loader in loaders]
+        for loader, state in zip(loaders, states, strict=True):
+            loader.load_state_dict(state)
+        parts = [numbers(next(iter(loader))) for loader in loaders]
+        assert list(chain.from_iterable(parts)) == whole[stop]
+
+
+def test_batches_of_one_group(two):
+    values = {
+        "batches_of_one_group": True,
+        "mix": {
+            "a": 0.75,
+            "rest": {"weight": 0.25, "of": {"b": 1, "c": {"weight": 1, "split": "val"}}},
+        },
+        "epoch_steps": 8,
+    }
+    for world in (1, 2):
+        loader = make_loader(Mixture.of(values, two), 4, world=world)
+        kinds = [{min(n // 100, 1) for n in numbers(batch)} for batch in loader]
+        assert all(len(kind) == 1 for kind in kinds)
+        assert sum(kind == {0} for kind in kinds) == 6
+
+
+def test_a_mixture_that_stops(two):
+    mixture = Mixture.of(MIX | {"at_end": "stop", "epoch_steps": None}, two)
+    found = list(chain.from_iterable(given_by(make_loader(mixture, 4))))
+    assert len(set(found)) == len(found) >= 36
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mix": {}}, "a dataset of the mixture|no sample|expected"),
+        ({"mix": {"a": 0}}, "a: expected a weight above 0, found 0"),
+        ({"mix": {"a": {"split": "train"}}}, "a: expected a weight above 0, found None"),
+        ({"mix": {"a": {"weight": 1, "of": 3}}}, "a: expected names with weights"),
+        (
+            {"mix": {"a": {"weight": 1, "spilt": "x"}}},
+            "a: unknown spilt; expected expand, question",
+        ),
+        ({"mix": {"g": {"weight": 1, "of": {"a": "x"}}}}, "g/a: expected a weight above 0"),
+        ({"epoch": 3}, "unknown epoch; expected at_end"),
+        ({"epoch_samples": 3}, "in epoch_steps or in epoch_samples"),
+        ({"at_end": "cry"}, "at_end is 'cry'"),
+        ({"at_end": "stop", "batches_of_one_group": True}, "have no end"),
+        ({"mix": {"nobody": 1}}, "nobody/train"),
+    ],
+)
+def test_a_mixture_that_cannot_be(two, change, said):
+    with pytest.raises((LoadError, CorruptShardError), match=said):
+        make_loader(Mixture.of(MIX | change, two), 4)
+
+
+def test_a_mixture_from_a_file(two, tmp_path):
+    file = tmp_path / "mix.yaml"
+    file.write_text("mix: {a: 0.1, b: 0.2}\nepoch_samples: 80\n")
+    mixture = Mixture.read(file, two)
+    assert mixture == Mixture(
+        (
+            Member(f"{two}/a/train", Fraction(1, 3)),
+            Member(f"{two}/b/train", Fraction(2, 3)),
+        ),
+        epoch_samples=80,
+    )
+    assert len(make_loader(mixture, 8)) == 10
+    file.write_text("mix: [a\n")
+    with pytest.raises(LoadError, match=r"(?s)mix\.yaml: .*line 2"):
+        Mixture.read(file, two)
+
+
+def test_the_shards_of_the_job(converted):
+    """What the program wrote, not what a test did."""
+    for folder in sorted(converted.glob("*/train")):
+        split = Split.open(folder)
+        loader = make_loader(folder, 2, tail="pad")
+        keys = {raw.key for batch in loader for raw in batch}
+        assert len(keys) == len(split) == split.manifest.samples
+        assert np.array_equal(split.sizes, [info.samples for info in split.manifest.shards])

@@ -1,0 +1,55 @@
+"""Splits for the tests of loading: many small samples in any number of shards."""
+
+from pathlib import Path
+
+from shards.index.samples import SAMPLES
+from shards.index.write import merge_rows
+from shards.load.loader import Loader, Pace
+from shards.load.opening import open_data
+from shards.load.plan import Order
+from shards.load.split import EVERYTHING
+from shards.load.works import RawWork
+from shards.manifest import MANIFEST, Tally, collect, encode, hash_file
+from shards.sample import EncodedImage, Region, Sample, Size
+from shards.write import ShardWriter
+
+
+def make_sample(number: int) -> Sample:
+    """One whose content is its number; it has as many phrases as its number's last digit."""
+    size = Size(4, 4)
+    phrases = tuple(f"thing {each}" for each in range(number % 10))
+    return Sample(
+        key=f"small-{number:06d}",
+        image=EncodedImage(b"%06d" % number * 20, "jpg", size),
+        original_size=size,
+        file=f"{number}.jpg",
+        regions=(Region(phrases=phrases, category=("cat", "dog")[number % 2]),),
+    )
+
+
+def write_split(folder: Path, sizes: list[int], first: int = 0) -> Path:
+    """A finished split of shards of these sizes; its samples are numbered on from the first."""
+    infos = []
+    for number, size in enumerate(sizes):
+        name = f"small-train-{number:06d}"
+        with ShardWriter(folder, name, number) as writer:
+            for each in range(first, first + size):
+                writer.add(make_sample(each))
+            infos.append(writer.commit(task=f"{first}", tally=Tally(items=size)))
+        first += size
+    merge_rows(folder, infos)
+    files = {SAMPLES: hash_file(folder / SAMPLES)}
+    manifest = collect("small", "train", f"{first}", {}, infos, files=files)
+    (folder / MANIFEST).write_bytes(encode(manifest))
+    return folder
+
+
+def make_loader(data, batch, *, rank=0, world=1, pace=None, chosen=EVERYTHING, **order):  # noqa: PLR0913
+    """A loader of raw batches; `batch` is over all ranks."""
+    opened = open_data(data, Order(batch, **order), chosen, rank, world)
+    return Loader(opened.schedule, RawWork(), pace or Pace(threads=0), opened.digest)
+
+
+def numbers(batch) -> list[int]:
+    """The samples of a raw batch."""
+    return [int(raw.key.removeprefix("small-")) for raw in batch]

@@ -1,0 +1,248 @@
+"""Who gets which sample: every unit once, whoever shares the batches and wherever one stops."""
+
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shards.errors import LoadError
+from shards.load.mix import MixPlan
+from shards.load.pattern import Pattern, whole_parts
+from shards.load.plan import EpochPlan, Order, share
+from shards.load.shuffle import Pass, key_of, permutation, segment
+
+sizes_of = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
+keys = st.integers(0, 2**64 - 1)
+
+
+def units(plan, epoch, world=1):
+    """What all ranks are given in an epoch, batch by batch: [batches, ranks, places]."""
+    batches = range(plan.batches(epoch))
+    ranks = [plan.slots(epoch, batches, share(plan.batch, r, world)).units for r in range(world)]
+    return np.stack(ranks, axis=1)
+
+
+@given(st.integers(0, 200), keys)
+def test_a_permutation_has_every_number(count, key):
+    assert sorted(permutation(count, key)) == list(range(count))
+
+
+def test_orders_never_change():
+    """A state that was saved with an older version, numpy or machine goes on in the same order."""
+    assert permutation(10, key_of(1, 2)).tolist() == [5, 9, 7, 3, 4, 0, 1, 2, 8, 6]
+    assert key_of(1, 2) != key_of(2, 1)
+
+
+@given(st.integers(1, 200), st.integers(1, 9))
+def test_segments_are_a_bijection_of_stretches(count, streams):
+    places = np.arange(count)
+    dealt = segment(places, count, streams)
+    assert sorted(dealt) == list(range(count))
+    for stream in range(min(streams, count)):
+        stretch = dealt[places % streams == stream]
+        assert np.array_equal(stretch, np.arange(stretch[0], stretch[0] + len(stretch)))
+
+
+@given(sizes_of, keys, st.one_of(st.none(), st.integers(1, 5)))
+def test_a_pass_has_every_unit_once(sizes, key, block):
+    going = Pass(sizes, key, block)
+    assert sorted(going.at(np.arange(len(going)))) == list(range(sum(sizes)))
+
+
+@given(sizes_of, keys, st.integers(1, 4))
+def test_a_block_is_of_few_shards(sizes, key, block):
+    going = Pass(sizes, key, block)
+    shard = np.repeat(np.arange(len(sizes)), sizes)[going.at(np.arange(len(going)))]
+    for number in range(len(sizes)):
+        found = np.flatnonzero(shard == number)
+        near = shard[found.min() : found.max() + 1] if len(found) else found
+        assert len(set(near.tolist())) <= block
+
+
+orders = st.builds(
+    Order,
+    batch=st.sampled_from([24, 48]),
+    seed=st.integers(0, 5),
+    shuffle=st.booleans(),
+    block=st.integers(1, 4),
+    streams=st.integers(1, 9),
+    tail=st.sampled_from(["drop", "pad"]),
+)
+
+
+@given(sizes_of, orders, st.integers(0, 3))
+def test_an_epoch_has_every_unit_once(sizes, order, epoch):
+    if sum(sizes) < order.batch and order.tail == "drop":
+        with pytest.raises(LoadError, match="fill no batch"):
+            EpochPlan(sizes, order)
+        return
+    plan = EpochPlan(sizes, order)
+    given_ = Counter(units(plan, epoch).ravel().tolist())
+    count = sum(sizes)
+    if order.tail == "drop":
+        assert set(given_.values()) == {1}
+        assert len(given_) == count - plan.left_over
+        assert 0 <= plan.left_over < order.batch
+    else:
+        assert set(given_) == set(range(count))
+        assert sum(given_.values()) == count - plan.left_over
+        assert max(given_.values()) <= -(-order.batch // count) + 1
+
+
+@given(sizes_of, orders)
+def test_ranks_share_the_same_batches(sizes, order):
+    order = Order(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
+    plan = EpochPlan(sizes, order)
+    alone = units(plan, 1).reshape(plan.batches(1), -1)
+    for world in (2, 3, 8):
+        assert np.array_equal(units(plan, 1, world).reshape(alone.shape), alone)
+
+
+@given(sizes_of, orders, st.data())
+def test_any_batch_at_once_is_the_batch_on_the_way(sizes, order, data):
+    order = Order(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
+    plan = EpochPlan(sizes, order)
+    number = data.draw(st.integers(0, plan.batches(0) - 1))
+    places = share(order.batch, data.draw(st.integers(0, 2)), 3)
+    fresh = EpochPlan(sizes, order).slots(0, range(number, number + 1), places)
+    everything = plan.slots(0, range(plan.batches(0)), places)
+    assert np.array_equal(fresh.units[0], everything.units[number])
+
+
+def test_orders_differ_by_seed_and_epoch():
+    plans = [EpochPlan([50, 50], Order(10, seed=seed)) for seed in (0, 1)]
+    seen = {tuple(units(plan, epoch).ravel()) for plan in plans for epoch in (0, 1)}
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("shards", [1, 100_000])
+def test_one_shard_or_very_many(shards):
+    plan = EpochPlan(np.full(shards, 640 // shards or 3), Order(64, block=4))
+    ranks = [plan.slots(0, range(2), share(64, rank, 64)).units for rank in range(64)]
+    assert len(set(np.stack(ranks).ravel().tolist())) == 128
+
+
+def test_nodes_read_shards_of_their_own():
+    shards, size = 64, 100
+    plan = EpochPlan([size] * shards, Order(64, block=2, streams=8))
+    for nodes in (1, 2, 4, 8):
+        read = 0
+        for node in range(nodes):
+            given_ = plan.slots(0, range(plan.batches(0)), share(64, node, nodes)).units
+            read += len(np.unique(given_ // size))
+        assert read <= shards + 2 * (nodes - 1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "rank", "world", "said"),
+    [(8, 0, 3, "divides 8"), (8, 2, 2, "numbered from 0"), (8, -1, 2, "numbered from 0")],
+)
+def test_a_share_that_cannot_be(batch, rank, world, said):
+    with pytest.raises(LoadError, match=said):
+        share(batch, rank, world)
+
+
+shares_of = st.lists(
+    st.builds(Fraction, st.integers(1, 60), st.integers(1, 4)), min_size=1, max_size=6
+)
+
+
+@given(shares_of)
+def test_nobody_is_a_whole_turn_ahead_or_behind(shares):
+    pattern = Pattern(shares)
+    shares = whole_parts(shares)
+    whole = sum(shares)
+    had = pattern.before
+    for turn in range(0, len(pattern) + 1, 1 + len(pattern) // 50):
+        for each, share_ in zip(had[turn].tolist(), shares, strict=True):
+            assert abs(each - Fraction(turn * share_, whole)) < 1
+    assert had[-1].tolist() == shares
+
+
+def test_odd_shares_are_rounded_to_a_period_of_bounded_length():
+    parts = whole_parts([Fraction(1, 99_991), Fraction(1, 99_989), Fraction(1, 3)])
+    assert sum(parts) == 50_000
+    assert min(parts) >= 1
+
+
+mixes = st.tuples(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
+            st.integers(1, 9),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.builds(
+        Order,
+        batch=st.sampled_from([4, 6, 24]),
+        seed=st.integers(0, 3),
+        shuffle=st.booleans(),
+        block=st.integers(1, 3),
+        streams=st.integers(1, 6),
+    ),
+)
+
+
+def mixed(mix, **more):
+    parts, order = mix
+    sizes = [sizes for sizes, _ in parts]
+    return MixPlan(sizes, [Fraction(share_) for _, share_ in parts], order, **more)
+
+
+def drawn(plan, epoch):
+    slots = plan.slots(epoch, range(plan.batches(epoch)), range(plan.batch))
+    return [each.tolist() for each in slots]
+
+
+@given(mixes)
+def test_every_pass_over_a_dataset_has_every_unit_once(mix):
+    plan = mixed(mix, epoch_batches=30)
+    counted = Counter(
+        place
+        for epoch in range(3)
+        for place in zip(*(np.ravel(each) for each in drawn(plan, epoch)), strict=True)
+    )
+    assert set(counted.values()) == {1}
+
+
+@given(mixes)
+def test_shares_are_exact_over_any_stretch(mix):
+    parts, order = mix
+    plan = mixed(mix, epoch_batches=40)
+    found = np.array(drawn(plan, 0)[0])
+    whole = sum(share_ for _, share_ in parts)
+    for first, last in ((0, 40), (0, 7), (13, 14), (5, 33)):
+        for part, (_, share_) in enumerate(parts):
+            turns = order.batch * (last - first)
+            count = int((found[first:last] == part).sum())
+            assert abs(count - turns * share_ / whole) < 2 * order.used_streams
+
+
+@given(mixes, st.sampled_from([2, 3]))
+def test_ranks_share_a_mixture(mix, world):
+    plan = mixed(mix, epoch_batches=12)
+    if plan.batch % world:
+        return
+    ranks = [plan.slots(1, range(3, 9), share(plan.batch, rank, world)) for rank in range(world)]
+    alone = plan.slots(1, range(3, 9), range(plan.batch))
+    for field, whole in enumerate(alone):
+        assert np.array_equal(np.concatenate([each[field] for each in ranks], axis=1), whole)
+
+
+@given(mixes)
+@settings(max_examples=50)
+def test_a_mixture_that_stops_gives_nothing_twice(mix):
+    try:
+        plan = mixed(mix, at_end="stop")
+    except LoadError:
+        return
+    for epoch in (0, 2):
+        parts, units_, passes = (np.ravel(each) for each in drawn(plan, epoch))
+        assert set(passes.tolist()) == {epoch}
+        places = list(zip(parts.tolist(), units_.tolist(), strict=True))
+        assert len(set(places)) == len(places)
