@@ -73,7 +73,8 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
 
     undisturbed = [batch for batch, _ in ranks(1, None, 3)]
     for stop in range(1, len(undisturbed)):
-        found, state, world = [], None, 8
+        found: list[list[int]] = []
+        state, world = None, 8
         while len(found) < len(undisturbed):
             for batch, after in ranks(world, state, 3):
                 found.append(batch)

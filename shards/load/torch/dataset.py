@@ -14,6 +14,7 @@ from shards.load.torch.loader import ShardLoader
 from shards.load.torch.work import ranks
 
 _WORKERS, _INSIDE = "workers", "inside"
+_OWN = ("epoch", "batch", _WORKERS, _INSIDE)
 
 
 class ShardDataset(IterableDataset):  # type: ignore[misc]
@@ -64,14 +65,12 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
 
     def state_dict(self) -> dict[str, int | str]:
         """In a worker, its own place; elsewhere where all workers begin."""
-        epoch, batch = self._begin.tolist()
-        inside = 0
-        if self._place is not None:
-            epoch, batch, inside = self._place
-        state = self._live().state_at(epoch, batch)
-        if self._place is not None:
-            state |= {_WORKERS: _workers()[1], _INSIDE: inside}
-        return state
+        if self._place is None:
+            return self._live().state_at(*self._begin.tolist())
+        # A worker that has given all it has stays at the end: the others may be behind.
+        epoch, batch, inside = self._place
+        own = {"batch": batch, _WORKERS: _workers()[1], _INSIDE: inside}
+        return self._live().state_at(epoch, 0) | own
 
     def state_after(self, batches: int) -> dict[str, int | str]:
         """The state to save when a plain `DataLoader` has given so many batches of its epoch."""
@@ -86,10 +85,15 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
         """
         plain = {name: value for name, value in state.items() if name not in (_WORKERS, _INSIDE)}
         self._live().load_state_dict(plain)
-        self._begin[:] = torch.tensor([int(state["epoch"]), int(state["batch"])])
-        self._own = None
+        own = {name: int(value) for name, value in state.items() if name in _OWN}
         if _WORKERS in state:
-            self._own = {name: int(state[name]) for name in ("batch", _WORKERS, _INSIDE)}
+            self._own = own
+        elif get_worker_info() is None:
+            self._begin[:] = torch.tensor([own["epoch"], own["batch"]])
+            self._own = None
+        else:  # what all workers see is not for one of them to change
+            worker, workers = _workers()
+            self._own = own | {"batch": own["batch"] + worker, _WORKERS: workers, _INSIDE: 0}
 
     def __iter__(self) -> Iterator[Any]:
         """The samples or batches of this worker, to the end of the epoch."""
@@ -103,7 +107,8 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
                     f"the state is of one of {self._own[_WORKERS]} workers, here are {workers}: "
                     f"take as many, or ShardLoader"
                 )
-            first, inside, self._own = self._own["batch"], self._own[_INSIDE], None
+            epoch, first, inside = (self._own[name] for name in ("epoch", "batch", _INSIDE))
+            self._own = None
         numbers = range(first, len(loader), workers)
         self._place = epoch, first, inside
         for number, batch in zip(numbers, loader.run(epoch, numbers), strict=True):
@@ -117,7 +122,6 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
                     self._place = (epoch, number + workers * last, 0 if last else place + 1)
                     yield each
             inside = 0
-        self._place = None
 
     def _live(self) -> ShardLoader:
         """The loader; in a worker, one with files of its own."""

@@ -1,0 +1,322 @@
+"""Loading for PyTorch: the same batches by threads, by worker processes, and after a stop."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch.utils.data import DataLoader  # noqa: E402
+
+from shards.errors import LoadError  # noqa: E402
+from shards.load.pixels import all_masks  # noqa: E402
+from shards.load.torch import Pace, ShardDataset, ShardLoader  # noqa: E402
+from shards.load.torch.device import letterbox, paint_runs  # noqa: E402
+from shards.mask import decode_mask  # noqa: E402
+from shards.rle import parse  # noqa: E402
+from tests.conftest import REPOSITORY  # noqa: E402
+from tests.loading import numbers, write_split  # noqa: E402
+
+pytestmark = [
+    pytest.mark.consumers,
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+    pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning"),  # by torchdata
+]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    return write_split(tmp_path_factory.mktemp("split") / "small", [9, 1, 20, 3, 17, 11])
+
+
+def of_loader(split, batch_size=5, **settings):
+    return [numbers(batch) for batch in ShardLoader(split, batch_size, decode="raw", **settings)]
+
+
+def number_of(sample, _seed, _which):
+    return int(sample.key.removeprefix("small-"))
+
+
+def numbers_of(samples):
+    return samples if isinstance(samples, list) else samples.tolist()
+
+
+def identity(batch):
+    return batch
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_a_data_loader_gives_the_same_batches(split, workers, whole):
+    dataset = ShardDataset(split, 5, example=number_of, whole_batches=whole)
+    batch_size = None if whole else 5
+    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=identity)
+    assert len(loader) == 12
+    assert [numbers_of(batch) for batch in loader] == of_loader(split)
+    dataset.set_epoch(1)
+    second = [numbers_of(batch) for batch in loader]
+    assert second != of_loader(split)
+    assert sorted(chain.from_iterable(second)) != list(range(61))  # one is left over
+    assert len(set(chain.from_iterable(second))) == 60
+
+
+def test_persistent_workers_hear_of_the_epoch(split):
+    dataset = ShardDataset(split, 5, example=number_of)
+    loader = DataLoader(
+        dataset, batch_size=5, num_workers=2, persistent_workers=True, collate_fn=identity
+    )
+    first = list(loader)
+    dataset.set_epoch(1)
+    second = list(loader)
+    dataset.set_epoch(0)
+    assert list(loader) == first != second
+
+
+def test_spawned_workers(split):
+    dataset = ShardDataset(split, 5, example=number_of)
+    context = multiprocessing.get_context("spawn")
+    loader = DataLoader(
+        dataset, batch_size=5, num_workers=1, multiprocessing_context=context, collate_fn=identity
+    )
+    assert list(loader) == of_loader(split)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("stop", [0, 1, 7, 12])
+def test_a_plain_data_loader_goes_on_after_some_batches(split, workers, stop):
+    saved = ShardDataset(split, 5, example=number_of).state_after(stop)
+    dataset = ShardDataset(split, 5, example=number_of)
+    dataset.load_state_dict(saved)
+    loader = DataLoader(dataset, batch_size=5, num_workers=workers, collate_fn=identity)
+    expected = of_loader(split)[stop:]
+    if stop == 12:
+        both = ShardLoader(split, 5, decode="raw")
+        both.set_epoch(1)
+        expected = [numbers(batch) for batch in both]
+    assert [numbers_of(batch) for batch in loader] == expected
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_a_stateful_data_loader_goes_on_at_every_step(split, workers):
+    stateful = pytest.importorskip("torchdata.stateful_dataloader")
+
+    def make():
+        dataset = ShardDataset(split, 5, example=number_of)
+        return stateful.StatefulDataLoader(
+            dataset, batch_size=5, num_workers=workers, collate_fn=identity
+        )
+
+    undisturbed = list(make())
+    assert undisturbed == of_loader(split)
+    for stop in (1, 2, 5, 11):
+        loader = make()
+        found = list(islice(loader, stop))
+        state = loader.state_dict()
+        again = make()
+        again.load_state_dict(state)
+        assert found + list(again) == undisturbed
+
+
+def test_other_workers_do_not_take_over_a_workers_state(split):
+    dataset = ShardDataset(split, 5, example=number_of)
+    dataset.load_state_dict(dataset.state_dict() | {"workers": 4, "inside": 0})
+    with pytest.raises(LoadError, match="one of 4 workers, here are 1"):
+        next(iter(dataset))
+
+
+def test_pixels_of_every_source(converted):
+    """Decoded as Pillow does, painted as pycocotools does, for all that the job wrote."""
+    from io import BytesIO
+
+    from PIL import Image
+    from pycocotools import mask as coco
+
+    for folder in sorted(converted.glob("*/train")):
+        loader = ShardLoader(folder, 2, masks=all_masks, labels=True, tail="pad")
+        for batch in loader:
+            for each in batch.samples:
+                sample = each.sample
+                with Image.open(BytesIO(sample.image.data)) as image:
+                    difference = np.abs(np.asarray(image).astype(int) - each.image)
+                assert difference.max() <= 2
+                assert each.image.base is not None
+                assert list(each.regions) == all_masks(sample, 0, 0)
+                for number, mask in zip(each.regions, each.masks, strict=True):
+                    rle = sample.regions[number].mask
+                    expected = coco.decode({"size": [*mask.shape], "counts": rle.counts})
+                    assert np.array_equal(mask, expected.astype(bool))
+                if sample.labels is None:
+                    assert each.labels is None
+                else:
+                    with Image.open(BytesIO(sample.labels.png)) as labels:
+                        assert np.array_equal(each.labels, np.asarray(labels))
+
+
+def test_masks_on_a_device_are_those_of_the_cpu(converted):
+    painted = 0
+    for folder in sorted(converted.glob("*/train")):
+        for batch in ShardLoader(folder, 1, decode="raw"):
+            sample = batch[0].sample()
+            masks = [each.mask for each in sample.regions if each.mask is not None]
+            if masks:
+                runs = parse([mask.counts for mask in masks], sample.image.size)
+                found = paint_runs(runs, torch.device("cpu")).numpy()
+                assert np.array_equal(found, np.stack([decode_mask(mask) for mask in masks]))
+                painted += len(masks)
+    assert painted > 100
+
+
+def test_a_letterbox_is_what_pillow_and_plain_numbers_give():
+    from PIL import Image
+
+    chance = np.random.default_rng(0)
+    small = chance.integers(0, 256, (12, 20, 3), np.uint8)
+    image = np.array(Image.fromarray(small).resize((400, 240), Image.Resampling.BICUBIC))
+    mean, std = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
+    (found,), (size,) = letterbox([torch.from_numpy(image).permute(2, 0, 1)], 128, mean, std)
+    assert (size.height, size.width) == (77, 128)
+    resized = np.asarray(Image.fromarray(image).resize((128, 77), Image.Resampling.BILINEAR))
+    expected = (resized.astype(float) - mean) / std
+    inside = found[:, :77].permute(1, 2, 0).numpy()
+    assert np.abs((inside - expected) * std).max() <= 1.01
+    assert not found[:, 77:].any()
+
+
+def test_the_gpu_path_says_what_is_missing(split):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    loader = ShardLoader(split, 5, decode="cuda", device="cpu")
+    with pytest.raises(LoadError, match="torchvision"):
+        next(iter(loader))
+
+
+def test_unknown_ways_of_decoding_are_refused(split):
+    with pytest.raises(LoadError, match="decode is 'gpu'; expected 'raw', 'cpu' or 'cuda'"):
+        ShardLoader(split, 5, decode="gpu")  # type: ignore[arg-type]
+
+
+def test_rank_and_world_size_from_the_environment(split, monkeypatch):
+    alone = of_loader(split, 6)
+    found = []
+    for rank in range(2):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        found.append(of_loader(split, 3))
+    assert [a + b for a, b in zip(*found, strict=True)] == alone
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(LoadError, match="WORLD_SIZE is 'two'; expected a number"):
+        of_loader(split)
+
+
+def test_a_hundred_epochs_leak_nothing(split):
+    def held():
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), pages
+
+    loader = ShardLoader(split, 5, decode="raw", pace=Pace(threads=2))
+    for _ in range(10):
+        list(loader)
+    files, threads, pages = held()
+    for _ in range(100):
+        list(loader)
+    assert held()[:2] == (files, threads)
+    assert held()[2] - pages < 1000  # 4 MB
+
+
+RANK = """
+import sys
+from datetime import timedelta
+import torch
+from torch import distributed
+from shards.load.torch import Pace, ShardLoader
+from tests.loading import numbers
+
+split, stop, rendezvous, rank, world, state = sys.argv[1:]
+distributed.init_process_group(
+    "gloo", init_method=f"file://{rendezvous}", rank=int(rank), world_size=int(world),
+    timeout=timedelta(seconds=60),
+)
+loader = ShardLoader(split, 12 // int(world), decode="raw", pace=Pace(threads=2))
+loader.load_state_dict(eval(state)) if state else None
+for step, batch in enumerate(loader, 1):
+    mine = torch.tensor(numbers(batch))
+    all_ = [torch.empty_like(mine) for _ in range(int(world))]
+    distributed.all_gather(all_, mine)  # hangs if another rank has fewer batches
+    if rank == "0":
+        print(torch.cat(all_).tolist())
+    if step == int(stop):
+        break
+distributed.barrier()
+if rank == "0":
+    print("state", loader.state_dict())
+distributed.destroy_process_group()
+"""
+
+
+def run_ranks(split, folder, world, stop, state=""):
+    rendezvous = folder / f"rendezvous-{world}-{stop}"
+    ranks = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                RANK,
+                split,
+                str(stop),
+                rendezvous,
+                str(rank),
+                str(world),
+                state,
+            ],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        )
+        for rank in range(world)
+    ]
+    said = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0] * world
+    lines = said[0].splitlines()
+    batches = [line for line in lines if line.startswith("[")]
+    return batches, next(line[6:] for line in lines if line.startswith("state "))
+
+
+def test_processes_that_stop_and_go_on(split, tmp_path):
+    """Two ranks stop after two batches, three go on to the end; nobody hangs, nothing is lost."""
+    first, state = run_ranks(split, tmp_path, 2, 2)
+    rest, after = run_ranks(split, tmp_path, 3, -1, state)
+    assert first + rest == [str(batch) for batch in of_loader(split, 12)]
+    assert "'epoch': 1, 'batch': 0" in after
+
+
+def test_the_format_is_read_without_torch():
+    program = (
+        "import sys, shards.load.loader, shards.load.opening, shards.load.pixels\n"
+        "assert not {'torch', 'ray', 'convert', 'lmdb'} & set(sys.modules), sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(REPOSITORY))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_pipeline_of_webdataset(converted, workers):
+    wds = pytest.importorskip("webdataset")
+    from shards.load.webdataset import samples
+
+    folder = converted / "refcoco" / "train"
+    expected = [raw for batch in ShardLoader(folder, 2, decode="raw") for raw in batch]
+    stage = samples(folder, 2)
+    pipeline = wds.DataPipeline(stage, wds.to_tuple("__key__", "jpg", "mp"), wds.batched(2))
+    loader = wds.WebLoader(pipeline, batch_size=None, num_workers=workers)
+    keys, photos, annotations = (
+        list(chain.from_iterable(each)) for each in zip(*loader, strict=True)
+    )
+    assert keys == [raw.key for raw in expected]
+    assert photos == [raw.members()["jpg"] for raw in expected]
+    assert annotations == [raw.members()["mp"] for raw in expected]
