@@ -20,6 +20,7 @@ def draw(  # noqa: PLR0913 - one per option of the command
     seed: int = 0,
     photo_size: PhotoSize = "small",
     with_defects: bool = False,
+    crowd: int = 1,
 ) -> Truth:
     """Draw one source; files of the same names are overwritten, others left alone.
 
@@ -30,5 +31,6 @@ def draw(  # noqa: PLR0913 - one per option of the command
         seed: of everything drawn. The same seed gives the same bytes.
         photo_size: `full` is upstream's.
         with_defects: add the defects that the real data is known for.
+        crowd: so many times as many things in each photo.
     """
-    return DRAWINGS[source](Brief(root, images, seed, photo_size, with_defects))
+    return DRAWINGS[source](Brief(root, images, seed, photo_size, with_defects, crowd))

@@ -23,6 +23,7 @@ def main(  # noqa: PLR0913 - a command has the options it has
     seed: NonNegativeInt = 0,
     photo_size: PhotoSize = "small",
     with_defects: Annotated[bool, Parameter(negative=())] = False,
+    crowd: PositiveInt = 1,
 ) -> int:
     """Draw a miniature of GLaMM's sources, each in its upstream layout.
 
@@ -40,6 +41,8 @@ def main(  # noqa: PLR0913 - a command has the options it has
         `full` draws photos as large as upstream's.
     with_defects
         Add the defects that the real data is known for.
+    crowd
+        So many times as many things in each photo.
     """
     console = Console(stderr=True)
     unknown = sorted(set(source or ()) - DRAWINGS.keys())
@@ -49,7 +52,7 @@ def main(  # noqa: PLR0913 - a command has the options it has
         return 2
     for name in source or DRAWINGS:
         truth = draw(root, name, images=images, seed=seed, photo_size=photo_size,
-                     with_defects=with_defects)  # fmt: skip
+                     with_defects=with_defects, crowd=crowd)  # fmt: skip
         spoilt = f", {len(truth.rejects)} of them spoilt" if truth.rejects else ""
         total = len(truth.samples) + len(truth.rejects)
         console.print(f"drew {name}: {total} photos{spoilt}", highlight=False)

@@ -5,7 +5,7 @@ from convert.demo.files import write_json
 from convert.demo.studies import MENDED, Brief, Study, plan_studies
 from convert.demo.tell import write_captions
 from convert.demo.truth import TrueReject, TrueSample, Truth
-from convert.demo.words import NUMBERS, describe, listed, plural
+from convert.demo.words import describe, listed, plural, spell
 
 _FILE = "llava_dataset/llava_instruct_150k.json"
 _FIRST = 33_471
@@ -52,7 +52,7 @@ def _converse(study: Study) -> tuple[_Talk, ...]:
 def _conversation(study: Study) -> _Talk:
     things = study.scene.things
     pairs = [
-        ("How many things are there?", f"There are {NUMBERS[len(things)]} things."),
+        ("How many things are there?", f"There are {spell(len(things))} things."),
         *(
             (f'What colour is "{describe(study.scene, thing)[-1]}"?', f"It is {thing.colour}.")
             for thing in things[:3]

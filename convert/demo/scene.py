@@ -99,14 +99,20 @@ def as_ring(outline: Points) -> Ring:
     return tuple(float(number) for number in np.round(outline, 2).reshape(-1))
 
 
-def draw_scene(rng: Generator, size: Size) -> Scene:
-    """Two to ten things on shelf and floor, or on the ground and in the air."""
+def draw_scene(rng: Generator, size: Size, crowd: int = 1) -> Scene:
+    """Two to ten things on shelf and floor, or on the ground and in the air.
+
+    Args:
+        rng: all chance.
+        size: of the photo.
+        crowd: so many times as many things, each in a narrower place.
+    """
     height, width = size
     upright = height > width
     place = (room, meadow, beach)[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
     levels = 2 if upright else 1
     setting = place(rng, levels=levels)
-    columns = 2 if upright else 3 if width < 1.4 * height else 4
+    columns = crowd * (2 if upright else 3 if width < 1.4 * height else 4)
     cells = [(row, column) for row in setting.rows for column in range(columns)]
     filled = [cell for cell in cells if rng.random() < 0.72]  # noqa: PLR2004
     things: list[Thing] = []

@@ -46,13 +46,14 @@ MENDED = ("gray", "progressive", "cmyk", "png", "turned", "trailing")
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What to draw: so many photos of each source, below a root."""
+    """What to draw: so many photos of each source, below a root; in a crowd, with more things."""
 
     root: Path
     images: int
     seed: int = 0
     photo_size: PhotoSize = "small"
     with_defects: bool = False
+    crowd: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +172,5 @@ def _study(brief: Brief, family: str, number: int, split: str, defect: str) -> S
         shrink = min(_SHRINK[family], min(height, width) / _SMALLEST)
         height, width = round(height / shrink), round(width / shrink)
     seed = (brief.seed, zlib.crc32(family.encode()), number)
-    scene = draw_scene(np.random.default_rng((*seed, 0)), (height, width))
+    scene = draw_scene(np.random.default_rng((*seed, 0)), (height, width), brief.crowd)
     return Study(family, number, split, defect, scene, seed)

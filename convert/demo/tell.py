@@ -7,7 +7,7 @@ from numpy.random import Generator
 from convert.demo.raster import Mask, rasterise
 from convert.demo.scene import Scene, Thing
 from convert.demo.spoken import Phrase, Said, mark, say
-from convert.demo.words import NUMBERS, a, counted, describe, groups, listed, plural
+from convert.demo.words import a, counted, describe, groups, listed, plural, spell
 
 _STANCE = {"on the shelf": "stand", "in the sky": "float", "on the floor": "stand"}
 
@@ -23,13 +23,13 @@ def _sentences(scene: Scene) -> Iterator[str]:
     name_ = a(scene.setting.name)
     where = f"{'on' if scene.setting.name == 'beach' else 'in'} {name_}"
     yield f"{name_.capitalize()} with {listed([counted(g) for g in groups(scene.things)])}."
-    yield f"{NUMBERS[len(scene.things)].capitalize()} things {where}"
+    yield f"{spell(len(scene.things)).capitalize()} things {where}"
     kinds = sorted({thing.kind for thing in scene.things})
     yield f"This is a picture of {listed([plural(kind) for kind in kinds])} {where}."
     for place in dict.fromkeys(thing.place for thing in scene.things):
         here = [thing for thing in scene.things if thing.place == place]
         is_, things = ("is", "thing") if len(here) == 1 else ("are", "things")
-        yield f"There {is_} {NUMBERS[len(here)]} {things} {place} ."
+        yield f"There {is_} {spell(len(here))} {things} {place} ."
         yield f"{listed([counted(g) for g in groups(here)])} {place}"
     for thing in scene.things:
         yield f"{a(thing.kind).capitalize()} that is {thing.colour} can be seen {thing.place}."

@@ -79,6 +79,15 @@ def _extent(thing: Thing) -> float:
     return (x1 - x0) * (y1 - y0)
 
 
+def spell(number: int) -> str:
+    """A count in words, as long as people write it so.
+
+    >>> spell(7), spell(11)
+    ('seven', '11')
+    """
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)
+
+
 def name(thing: Thing) -> str:
     """Colour and kind."""
     return f"{thing.colour} {thing.kind}"
@@ -86,7 +95,7 @@ def name(thing: Thing) -> str:
 
 def _by_rank(scene: Scene, thing: Thing) -> str:
     same = sorted((t for t in scene.things if t.kind == thing.kind), key=middle)
-    return f"{thing.kind} number {NUMBERS[same.index(thing) + 1]} from the left"
+    return f"{thing.kind} number {spell(same.index(thing) + 1)} from the left"
 
 
 def groups(things: Sequence[Thing]) -> list[list[Thing]]:
@@ -104,7 +113,7 @@ def counted(group: Sequence[Thing]) -> str:
         group: things of one colour and kind.
     """
     words = name(group[0])
-    return a(words) if len(group) == 1 else f"{NUMBERS[len(group)]} {plural(words)}"
+    return a(words) if len(group) == 1 else f"{spell(len(group))} {plural(words)}"
 
 
 def a(words: str) -> str:
