@@ -23,12 +23,14 @@ class Member:
     """One dataset of a mixture.
 
     Attributes:
+        name: where it stands in the file, such as `segmentation/refcoco`.
         where: folder or URL of its split.
         share: of its group's samples; of all samples, where there are no groups.
         group: number of the group that it is in.
         chosen: which of its samples, and what of them.
     """
 
+    name: str
     where: str
     share: Fraction
     group: int = 0
@@ -106,9 +108,7 @@ class Mixture:
         if by_group:
             for number, (name, entry) in enumerate(values["mix"].items()):
                 groups.append(_weight(entry, name))
-                grouped = isinstance(entry, Mapping) and "of" in entry
-                inner = {"": entry} if grouped else {name: entry}
-                members += _members(inner, root, number, Fraction(1), f"{name}/")
+                members += _members({name: entry}, root, number, Fraction(1), "")
         else:
             members = _members(values["mix"], root, 0, Fraction(1), "")
         return cls(tuple(members), tuple(groups), **more)
@@ -167,7 +167,9 @@ def _members(
         said = entry if isinstance(entry, Mapping) else {}
         _refuse_unknown(said, _LEAF, f"{here}: ")
         chosen = Chosen(said.get("question", ""), said.get("expand", ""))
-        found.append(Member(f"{root}/{name}/{said.get('split', 'train')}", own, group, chosen))
+        found.append(
+            Member(here, f"{root}/{name}/{said.get('split', 'train')}", own, group, chosen)
+        )
     return found
 
 

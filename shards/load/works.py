@@ -49,13 +49,24 @@ class _Raws:
 class ExampleWork(Generic[T, B]):
     """Every sample made into an example by a function, and these into a batch by another."""
 
-    def __init__(self, example: Example[T], collate: Callable[[list[T]], B]) -> None:
-        """Remember the functions; threads call the first one, the caller's thread the second."""
+    def __init__(
+        self, example: Example[T] | Sequence[Example[T]], collate: Callable[[list[T]], B]
+    ) -> None:
+        """Remember the functions; threads call the first one, the caller's thread the second.
+
+        Args:
+            example: for all samples, or one for each dataset of a mixture.
+            collate: of a batch's examples.
+        """
         self._example, self._collate = example, collate
 
     def begin(self, asked: Asked) -> "_Examples[T, B]":
         """Begin a batch."""
-        return _Examples(self._example, self._collate, len(asked))
+        examples = self._example
+        chosen = (
+            [examples] * len(asked) if callable(examples) else [examples[p] for p in asked.parts]
+        )
+        return _Examples(chosen, self._collate)
 
     def cost(self, asked: Asked) -> int:
         """Bytes of the batch, about."""
@@ -63,14 +74,15 @@ class ExampleWork(Generic[T, B]):
 
 
 class _Examples(Generic[T, B]):
-    def __init__(self, example: Example[T], collate: Callable[[list[T]], B], count: int) -> None:
-        self._example, self._collate = example, collate
-        self._made: list[tuple[T] | None] = [None] * count
+    def __init__(self, examples: Sequence[Example[T]], collate: Callable[[list[T]], B]) -> None:
+        self._examples, self._collate = examples, collate
+        self._made: list[tuple[T] | None] = [None] * len(examples)
 
     def fill(self, raws: RawBatch, losses: Losses) -> None:
         for place, raw in zip(raws.places, raws, strict=True):
             try:
-                self._made[place] = (self._example(raw.sample(), raw.seed, raw.which),)
+                example = self._examples[place]
+                self._made[place] = (example(raw.sample(), raw.seed, raw.which),)
             except ShardError as error:
                 losses.add(error)
 

@@ -211,6 +211,18 @@ def test_examples_in_order(splits):
     assert list(loader) == raw
 
 
+def test_an_example_for_each_dataset_of_a_mixture(two):
+    mixture = Mixture.of(MIX, two)
+    examples = [
+        lambda sample, _seed, _which, name=member.name: (name, sample.key[-3])
+        for member in mixture.members
+    ]
+    loader = make_loader(mixture, 8)
+    loader._work = ExampleWork(examples, list)
+    found = set(chain.from_iterable(loader))
+    assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
+
+
 def damage(folder: Path, shard: int, place: int) -> None:
     path = sorted(folder.glob("*.tar"))[shard]
     content = bytearray(path.read_bytes())
@@ -347,8 +359,10 @@ def test_batches_of_one_group(two):
         },
         "epoch_steps": 8,
     }
+    mixture = Mixture.of(values, two)
+    assert [member.name for member in mixture.members] == ["a", "rest/b", "rest/c"]
     for world in (1, 2):
-        loader = make_loader(Mixture.of(values, two), 4, world=world)
+        loader = make_loader(mixture, 4, world=world)
         kinds = [{min(n // 100, 1) for n in numbers(batch)} for batch in loader]
         assert all(len(kind) == 1 for kind in kinds)
         assert sum(kind == {0} for kind in kinds) == 6
@@ -390,8 +404,8 @@ def test_a_mixture_from_a_file(two, tmp_path):
     mixture = Mixture.read(file, two)
     assert mixture == Mixture(
         (
-            Member(f"{two}/a/train", Fraction(1, 3)),
-            Member(f"{two}/b/train", Fraction(2, 3)),
+            Member("a", f"{two}/a/train", Fraction(1, 3)),
+            Member("b", f"{two}/b/train", Fraction(2, 3)),
         ),
         epoch_samples=80,
     )

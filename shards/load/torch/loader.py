@@ -1,5 +1,6 @@
 """Batches by threads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from shards.load.loader import Loader, Pace
@@ -26,7 +27,7 @@ class ShardLoader(Loader[Any]):
         batch_size: int,
         *,
         decode: Decode = "cpu",
-        example: Example[Any] | None = None,
+        example: Example[Any] | Sequence[Example[Any]] | None = None,
         collate: Collate = as_list,
         masks: ChooseMasks = no_masks,
         labels: bool = False,
@@ -48,7 +49,8 @@ class ShardLoader(Loader[Any]):
             data: folder or URL of a split, a `Split`, or a `Mixture`.
             batch_size: samples of a batch on each rank.
             decode: `raw` gives a `RawBatch`, `cpu` a `PixelBatch`, `cuda` a `DeviceBatch`.
-            example: instead of these: makes an example of each sample, in the threads.
+            example: instead of these: makes an example of each sample, in the threads; one for all,
+                or one for each member of a mixture.
             collate: makes a batch of the examples.
             masks: which regions' masks are painted.
             labels: whether label maps are decoded (`cpu`).

@@ -1,6 +1,6 @@
 """What samples are made into, and for whom, where torch is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ def ranks() -> tuple[int, int]:
 
 def make_work(  # noqa: PLR0913 - a choice each
     decode: Decode,
-    example: Example[Any] | None,
+    example: Example[Any] | Sequence[Example[Any]] | None,
     collate: Collate,
     *,
     masks: ChooseMasks,
