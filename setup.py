@@ -14,8 +14,13 @@ setup(
         *find_packages(include=["convert*", "shards*"]),
         "convert.configs",
         "convert.configs.classes",
+        "shards.mixes",
     ],
-    package_dir={"convert.configs": "configs", "convert.configs.classes": "configs/classes"},
+    package_dir={
+        "convert.configs": "configs",
+        "convert.configs.classes": "configs/classes",
+        "shards.mixes": "configs/mixes",
+    },
     package_data={"": ["py.typed", "*.pyi", "*.yaml", "*.json"]},
     ext_modules=[
         Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,

@@ -74,7 +74,7 @@ class Mixture:
         """A mixture from a YAML file.
 
         Args:
-            file: such as those in `configs/mixes`.
+            file: its path, or the name of one in `configs/mixes`, such as `finetune`.
             root: folder or URL of the shards: `root/<source>/<split>`.
 
         Raises:
@@ -82,6 +82,7 @@ class Mixture:
         """
         import yaml
 
+        file = shipped_mixes().get(str(file), file)
         try:
             values = yaml.safe_load(Path(file).read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -142,6 +143,14 @@ class Mixture:
             counts.append(len(own))
         whole = sum(int(each.sum()) for each in sizes) // order.batch
         return GroupPlan(plans, counts, self.groups, whole if steps is None else steps)
+
+
+def shipped_mixes() -> dict[str, Path]:
+    """Name -> file of every mixture of the installed package, or of the checkout."""
+    package = Path(__file__).parent.parent
+    candidates = (package / "mixes", package.parent / "configs" / "mixes")
+    folder = next((each for each in candidates if each.is_dir()), candidates[-1])
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def _is_map(found: object) -> bool:

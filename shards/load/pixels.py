@@ -20,7 +20,7 @@ from shards.load.works import kept
 from shards.sample import Sample
 
 Bytes = NDArray[np.uint8]
-ChooseMasks = Callable[[Sample, int, int], Sequence[int]]
+ChooseMasks = Callable[[Sample, int, int | None], Sequence[int]]
 """(sample, seed, which) -> numbers of the regions whose masks are wanted; each must have one."""
 
 
@@ -35,7 +35,7 @@ class Pixels:
         masks: bool [regions, height, width].
         labels: uint8 [height, width] of class ids, 255 is ignore; None where there is no label map
             or none was asked for.
-        which: number of what the sample is given for, where it is expanded.
+        which: number of what the sample is given for, where it is expanded; else None.
         seed: for whatever is left to chance.
     """
 
@@ -44,7 +44,7 @@ class Pixels:
     regions: tuple[int, ...]
     masks: NDArray[np.bool_]
     labels: Bytes | None
-    which: int
+    which: int | None
     seed: int
 
 
@@ -61,12 +61,12 @@ class PixelBatch:
     memory: Bytes
 
 
-def all_masks(sample: Sample, _seed: int, _which: int) -> list[int]:
+def all_masks(sample: Sample, _seed: int, _which: int | None) -> list[int]:
     """Choose every region that has a mask."""
     return [number for number, each in enumerate(sample.regions) if each.mask is not None]
 
 
-def no_masks(_sample: Sample, _seed: int, _which: int) -> list[int]:
+def no_masks(_sample: Sample, _seed: int, _which: int | None) -> list[int]:
     """Choose none."""
     return []
 

@@ -24,7 +24,7 @@ class Asked:
         number: of the batch in its epoch.
         parts: number of the dataset.
         rows: number of the sample in its split.
-        which: number of the unit in its sample.
+        which: number of the unit in its sample; -1 where samples are not expanded.
         shards: number of the shard in its split.
         offsets: of the sample in its tar.
         sizes: bytes of the sample in its tar.
@@ -58,14 +58,14 @@ class RawSample(NamedTuple):
         part: number of the dataset it is from.
         row: its number in the split.
         which: number of the caption, phrase... that it is given for, where it is expanded over
-            them; else 0.
+            them; else None.
         seed: for whatever is left to chance.
     """
 
     data: memoryview
     part: int
     row: int
-    which: int
+    which: int | None
     seed: int
 
     @property
@@ -109,11 +109,12 @@ class RawBatch:
     def __getitem__(self, number: int) -> RawSample:
         """The sample at a place among those that were read."""
         asked, place = self.asked, self.places[number]
+        which = asked.which[place]
         return RawSample(
             self.data[number],
             asked.parts[place],
             asked.rows[place],
-            asked.which[place],
+            which if which >= 0 else None,
             asked.seeds[place],
         )
 

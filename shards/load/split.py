@@ -31,7 +31,7 @@ class Places(NamedTuple):
 
     Attributes:
         rows: int64; number of the sample in its split.
-        which: int64; number of the unit in its sample.
+        which: int64; number of the unit in its sample; -1 where samples are not expanded.
         shards: int64; number of the shard.
         offsets: int64; of the sample in its tar.
         sizes: int64; bytes of the sample in its tar.
@@ -131,7 +131,7 @@ class Split:
 
     def places(self, units: Ints) -> Places:
         """Where some units are; int64 [n]."""
-        which = np.zeros_like(units)
+        which = np.full_like(units, -1)
         rows = units
         if self._units is not None:
             rows = np.searchsorted(self._units, units, side="right").astype(np.int64)

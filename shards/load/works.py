@@ -10,9 +10,9 @@ from shards.sample import Sample
 
 T = TypeVar("T")
 B = TypeVar("B")
-Example = Callable[[Sample, int, int], T]
+Example = Callable[[Sample, int, int | None], T]
 """(sample, seed, which) -> example. All chance comes from the seed. `which` numbers the caption,
-phrase... that the sample is given for where it is expanded over them, and is 0 elsewhere."""
+phrase... that the sample is given for where it is expanded over them, and is None elsewhere."""
 
 _DECODED = 8
 """A decoded photo takes about this many times the bytes of the coded one."""

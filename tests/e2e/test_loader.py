@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shards.errors import CorruptShardError, LoadError
 from shards.load.loader import Pace
-from shards.load.mixture import Member, Mixture
+from shards.load.mixture import Member, Mixture, shipped_mixes
 from shards.load.split import Chosen, Split
 from shards.load.works import ExampleWork
 from tests.loading import make_loader, make_sample, numbers, write_split
@@ -413,6 +413,35 @@ def test_a_mixture_from_a_file(two, tmp_path):
     file.write_text("mix: [a\n")
     with pytest.raises(LoadError, match=r"(?s)mix\.yaml: .*line 2"):
         Mixture.read(file, two)
+
+
+@pytest.mark.parametrize("name", ["finetune", "gcg", "pretrain"])
+def test_mixtures_that_are_shipped(converted, name):
+    """They name sources there are, expand them as the reference does, and give every one."""
+    from shards.load.glamm import EXPANDS
+
+    mixture = Mixture.read(name, converted)
+    assert set(shipped_mixes()) == {"finetune", "gcg", "pretrain"}
+    for member in mixture.members:
+        source = member.name.split("/")[-1]
+        if member.name != "region/grand_referring":
+            assert member.chosen.expand == (EXPANDS[source] or "")
+    loader = make_loader(mixture, 4)
+    epochs = 60 // len(loader) + 1
+    parts = {raw.part for _ in range(epochs) for batch in loader for raw in batch}
+    assert parts == set(range(len(mixture.members)))
+
+
+def test_the_shares_of_fine_tuning(converted):
+    mixture = Mixture.read("finetune", converted)
+    shares = {
+        member.name: member.share * mixture.groups[member.group] for member in mixture.members
+    }
+    assert shares["segmentation/semantic/ade20k"] == Fraction(45, 100) * Fraction(5, 19) / 5
+    assert shares["segmentation/referring/refclef"] == Fraction(45, 100) * Fraction(4, 19) / 4
+    assert shares["segmentation/grandf_ha"] == Fraction(45, 100) / 19
+    assert shares["region/visual_genome"] == Fraction(1, 10)
+    assert sum(shares.values()) == 1
 
 
 def test_the_shards_of_the_job(converted):

@@ -37,7 +37,7 @@ class DeviceSample:
         image: uint8 [3, height, width], RGB.
         regions: numbers of the regions that masks were painted of.
         masks: bool [regions, height, width].
-        which: number of what the sample is given for, where it is expanded.
+        which: number of what the sample is given for, where it is expanded; else None.
         seed: for whatever is left to chance.
     """
 
@@ -45,7 +45,7 @@ class DeviceSample:
     image: Tensor
     regions: tuple[int, ...]
     masks: Tensor
-    which: int
+    which: int | None
     seed: int
 
 
@@ -61,7 +61,7 @@ class _Chosen:
     sample: Sample
     regions: tuple[int, ...]
     runs: Runs | None
-    which: int
+    which: int | None
     seed: int
 
 
