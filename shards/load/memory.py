@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from math import prod
 from threading import Lock
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 _ROUND = 1 << 16
+"""Less than this comes from memory that Python itself uses again."""
 
 
 def _plain(size: int) -> Bytes:
@@ -42,7 +44,9 @@ class Memory:
     def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """The same for any shape and type: a replacement for `np.empty`."""
         kind = np.dtype(dtype)
-        size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+        size = prod(shape) * kind.itemsize
+        if size < _ROUND:
+            return np.empty(shape, kind)
         shaped: NDArray[Any] = self.take(size).view(kind).reshape(shape)
         return shaped
 
