@@ -19,3 +19,7 @@ class MaskError(ShardError):
 
 class LoadError(ShardError):
     """A loader was asked for what cannot be: a batch that ranks cannot share, another's state."""
+
+
+class ExampleError(ShardError):
+    """A sound sample cannot make the example that was asked for: a caption that grounds nothing."""

@@ -10,8 +10,8 @@ from typing import Generic, Protocol, TypeVar
 
 from shards.errors import LoadError
 from shards.load.losses import Losses
-from shards.load.memory import Memory
-from shards.load.raw import Asked, RawBatch, read
+from shards.load.raw import Asked, RawBatch
+from shards.load.reader import Reader
 from shards.load.schedule import Schedule
 from shards.load.state import State
 
@@ -21,7 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Making(Protocol[T_co]):
     """One batch while it is made."""
 
-    def fill(self, raws: RawBatch, losses: Losses) -> None:
+    def fill(self, raws: RawBatch, reader: Reader) -> None:
         """Make some of its samples; several threads do so at once."""
 
     def finish(self) -> T_co:
@@ -72,7 +72,7 @@ class Loader(Generic[T_co]):
         """
         self._schedule, self._work, self._pace = schedule, work, pace
         self._losses = Losses(pace.skip)
-        self._memory = Memory()
+        self._reader = Reader(schedule.splits, self._losses, pace.check)
         self._state = State(0, 0, schedule.plan.batch, data)
 
     @property
@@ -82,8 +82,13 @@ class Loader(Generic[T_co]):
 
     @property
     def skipped(self) -> int:
-        """Samples that were skipped so far."""
+        """Samples that were skipped so far: missing or damaged."""
         return self._losses.count
+
+    @property
+    def replaced(self) -> int:
+        """Sound samples so far that could make no example, and in whose place another was given."""
+        return self._losses.replaced
 
     def __len__(self) -> int:
         """Batches of an epoch: as many on every rank."""
@@ -138,9 +143,7 @@ class Loader(Generic[T_co]):
             yield self._finish(making, asked)
 
     def _fill(self, making: Making[T_co], asked: Asked, places: range) -> None:
-        splits = self._schedule.splits
-        raws = read(splits, asked, places, self._losses, self._memory, check=self._pace.check)
-        making.fill(raws, self._losses)
+        making.fill(self._reader.read(asked, places), self._reader)
 
     def _make_ahead(self, batches: Iterator[Asked]) -> Generator[T_co]:
         waiting: deque[_Begun[T_co]] = deque()

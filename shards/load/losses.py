@@ -3,7 +3,7 @@
 import logging
 from threading import Lock
 
-from shards.errors import LoadError, ShardError
+from shards.errors import ExampleError, LoadError, ShardError
 
 _log = logging.getLogger("shards.load")
 
@@ -18,7 +18,7 @@ class Losses:
             limit: how many may be skipped; 0 skips none.
         """
         self._limit, self._lock = limit, Lock()
-        self.count = 0
+        self.count = self.replaced = 0
 
     def add(self, error: ShardError) -> None:
         """Skip a sample, and log it.
@@ -38,3 +38,9 @@ class Losses:
                 f"the last: {error}"
             ) from error
         _log.warning("skipped a sample (%d of at most %d): %s", count, self._limit, error)
+
+    def replace(self, error: ExampleError) -> None:
+        """Count a sound sample in whose place another is given, and log it."""
+        with self._lock:
+            self.replaced += 1
+        _log.info("gave another sample: %s", error)

@@ -14,7 +14,7 @@ from shards.load.plan import Order, Plan
 from shards.load.shuffle import key_of
 from shards.load.split import EVERYTHING, Chosen, Split
 
-_LEAF = {"weight", "split", "expand", "question"}
+_LEAF = {"weight", "split", "expand", "question", "task"}
 _TOP = {"mix", "batches_of_one_group", "at_end", "epoch_steps", "epoch_samples"}
 
 
@@ -28,6 +28,7 @@ class Member:
         share: of its group's samples; of all samples, where there are no groups.
         group: number of the group that it is in.
         chosen: which of its samples, and what of them.
+        task: what is asked of them, for whoever makes the examples; "" is what is usual.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Member:
     share: Fraction
     group: int = 0
     chosen: Chosen = EVERYTHING
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,8 @@ def _members(
         said = entry if isinstance(entry, Mapping) else {}
         _refuse_unknown(said, _LEAF, f"{here}: ")
         chosen = Chosen(said.get("question", ""), said.get("expand", ""))
-        found.append(
-            Member(here, f"{root}/{name}/{said.get('split', 'train')}", own, group, chosen)
-        )
+        folder = f"{root}/{name}/{said.get('split', 'train')}"
+        found.append(Member(here, folder, own, group, chosen, said.get("task", "")))
     return found
 
 

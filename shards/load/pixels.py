@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from shards import rle
 from shards.errors import CorruptShardError, MaskError
-from shards.load.losses import Losses
 from shards.load.memory import Memory
 from shards.load.raw import Asked, RawBatch, RawSample
+from shards.load.reader import Reader
 from shards.load.works import kept
 from shards.sample import Sample
 
@@ -93,17 +93,18 @@ class PixelWork:
 
     def cost(self, asked: Asked) -> int:
         """Bytes of the photos, coded and decoded."""
-        return sum(asked.sizes) + 3 * sum(height * width for height, width in asked.shapes)
+        return asked.coded_bytes + 3 * int(asked.pixels.sum())
 
 
 class _Making:
     def __init__(self, work: PixelWork, asked: Asked) -> None:
-        self._work, self._shapes = work, asked.shapes
-        self._ends = np.cumsum([3 * height * width for height, width in asked.shapes]).tolist()
+        heights, widths = asked.found.heights.tolist(), asked.found.widths.tolist()
+        self._work, self._shapes = work, list(zip(heights, widths, strict=True))
+        self._ends: list[int] = np.cumsum(3 * asked.pixels).tolist()
         self._memory: Bytes = work.photos.take(self._ends[-1])
         self._made: list[tuple[Pixels] | None] = [None] * len(asked)
 
-    def fill(self, raws: RawBatch, losses: Losses) -> None:
+    def fill(self, raws: RawBatch, reader: Reader) -> None:
         for place, raw in zip(raws.places, raws, strict=True):
             height, width = self._shapes[place]
             end = self._ends[place]
@@ -111,7 +112,7 @@ class _Making:
             try:
                 self._made[place] = (self._decode(raw, flat.reshape(height, width, 3)),)
             except (CorruptShardError, MaskError) as error:
-                losses.add(error)
+                reader.losses.add(error)
 
     def finish(self) -> PixelBatch:
         return PixelBatch(kept(self._made), self._memory)

@@ -1,53 +1,48 @@
-"""Samples as bytes: read, checked, and not yet looked into."""
+"""Samples as bytes: not yet looked into."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Never
+from typing import NamedTuple
 
-from xxhash import xxh3_64_intdigest
-
-from shards.errors import CorruptShardError
 from shards.layout import from_members
-from shards.load.losses import Losses
-from shards.load.memory import Memory
-from shards.load.split import Split
+from shards.load.shuffle import Ints, Words
+from shards.load.split import Places
 from shards.sample import Sample
 from shards.tar import BLOCK, MAX_NAME, split_name
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A rank's share of one batch, before anything is read; everything is as long as the share.
+    """A rank's share of one batch, before anything is read.
 
     Attributes:
         epoch: of the batch.
         number: of the batch in its epoch.
-        parts: number of the dataset.
-        rows: number of the sample in its split.
-        which: number of the unit in its sample; -1 where samples are not expanded.
-        shards: number of the shard in its split.
-        offsets: of the sample in its tar.
-        sizes: bytes of the sample in its tar.
-        checksums: xxh3 of these.
-        shapes: (height, width) of the stored photo.
-        seeds: for whatever is left to chance, of 64 bits: of the seed, dataset, pass and unit.
+        parts: int64 [share]; number of the dataset.
+        found: where each sample is, arrays [share].
+        seeds: uint64 [share]; for whatever is left to chance, of the seed, dataset, pass and unit.
     """
 
     epoch: int
     number: int
-    parts: Sequence[int]
-    rows: Sequence[int]
-    which: Sequence[int]
-    shards: Sequence[int]
-    offsets: Sequence[int]
-    sizes: Sequence[int]
-    checksums: Sequence[int]
-    shapes: Sequence[tuple[int, int]]
-    seeds: Sequence[int]
+    parts: Ints
+    found: Places
+    seeds: Words
 
     def __len__(self) -> int:
         """Samples in the share."""
-        return len(self.sizes)
+        return len(self.parts)
+
+    @property
+    def coded_bytes(self) -> int:
+        """Of all samples in their tars."""
+        return int(self.found.sizes.sum())
+
+    @property
+    def pixels(self) -> Ints:
+        """Of each stored photo: int64 [share]."""
+        areas: Ints = self.found.heights * self.found.widths
+        return areas
 
 
 class RawSample(NamedTuple):
@@ -109,74 +104,14 @@ class RawBatch:
     def __getitem__(self, number: int) -> RawSample:
         """The sample at a place among those that were read."""
         asked, place = self.asked, self.places[number]
-        which = asked.which[place]
+        which = int(asked.found.which[place])
         return RawSample(
             self.data[number],
-            asked.parts[place],
-            asked.rows[place],
+            int(asked.parts[place]),
+            int(asked.found.rows[place]),
             which if which >= 0 else None,
-            asked.seeds[place],
+            int(asked.seeds[place]),
         )
-
-
-def read(  # noqa: PLR0913 - each is another's
-    splits: Sequence[Split],
-    asked: Asked,
-    places: range,
-    losses: Losses,
-    memory: Memory,
-    *,
-    check: bool,
-) -> RawBatch:
-    """Read some samples of a share.
-
-    Args:
-        splits: by number.
-        asked: the share.
-        places: which of it.
-        losses: what to do about those that are missing or damaged.
-        memory: to read into.
-        check: compare each with its checksum.
-
-    Raises:
-        CorruptShardError: naming file and offset, unless it is to be skipped.
-    """
-    stretch = slice(places.start, places.stop)
-    sizes = asked.sizes[stretch]
-    whole = memory.take(sum(sizes)).data
-    data: list[memoryview] = []
-    lost: set[int] = set()
-    rows = zip(
-        places,
-        asked.parts[stretch],
-        asked.shards[stretch],
-        asked.offsets[stretch],
-        sizes,
-        asked.checksums[stretch],
-        strict=True,
-    )
-    start = 0
-    for place, part, shard, offset, size, checksum in rows:
-        out = whole[start : start + size]
-        start += size
-        split = splits[part]
-        try:
-            split.files.read_into(split.names[shard], offset, out)
-            if check and xxh3_64_intdigest(out) != checksum:
-                _refuse(f"{split.files.where}/{split.names[shard]}", offset)
-        except CorruptShardError as error:
-            losses.add(error)
-            lost.add(place)
-        else:
-            data.append(out)
-    return RawBatch(asked, data, [place for place in places if place not in lost])
-
-
-def _refuse(file: str, offset: int) -> Never:
-    raise CorruptShardError(
-        f"{file}, byte {offset}: the sample is not what was written; `python -m shards.verify` "
-        f"tells more"
-    )
 
 
 def iterate_members(data: memoryview) -> Iterator[tuple[str, bytes]]:

@@ -6,12 +6,14 @@ import numpy as np
 
 from shards.load.plan import Plan, Slots, share
 from shards.load.raw import Asked
-from shards.load.shuffle import key_of, keys_of
+from shards.load.shuffle import Words, key_of, keys_of
 from shards.load.split import Places, Split
 
 _PLANNED = 4096
 """Samples that are planned at once: numpy's fixed costs are then nothing to each, and the shards
 that come next are known this long before they are read."""
+_SHARD_BITS = 32
+_SHARD_MASK = (1 << _SHARD_BITS) - 1
 
 
 class Schedule:
@@ -37,7 +39,7 @@ class Schedule:
     def batches(self, epoch: int, numbers: range) -> Iterator[Asked]:
         """Some batches of an epoch, in order. Files that follow soon are announced ahead."""
         waiting: list[Asked] = []
-        announced: set[tuple[int, int]] = set()
+        announced: set[int] = set()
         for chunk in self._chunks(numbers):
             planned = self._plan(epoch, chunk)
             announced = self._announce(planned, announced)
@@ -55,19 +57,14 @@ class Schedule:
 
     def _plan(self, epoch: int, numbers: range) -> list[Asked]:
         slots = self.plan.slots(epoch, numbers, self.places)
-        found = self._find(slots)
+        parts, found, seeds = slots.parts.ravel(), self._find(slots), self._seeds(slots)
         width = len(self.places)
-        shapes = list(zip(found.heights.tolist(), found.widths.tolist(), strict=True))
-        columns = [
-            slots.parts.ravel(), found.rows, found.which, found.shards, found.offsets, found.sizes,
-            found.checksums,
-        ]  # fmt: skip
-        lists = [column.tolist() for column in columns]
-        lists += [shapes, self._seeds(slots)]
-        return [
-            Asked(epoch, number, *(each[at : at + width] for each in lists))
-            for number, at in zip(numbers, range(0, len(shapes), width), strict=True)
-        ]
+        asked = []
+        for number, start in zip(numbers, range(0, len(parts), width), strict=True):
+            here = slice(start, start + width)
+            share_ = Places._make(column[here] for column in found)
+            asked.append(Asked(epoch, number, parts[here], share_, seeds[here]))
+        return asked
 
     def _find(self, slots: Slots) -> Places:
         parts, units = slots.parts.ravel(), slots.units.ravel()
@@ -84,27 +81,27 @@ class Schedule:
         assert found is not None  # noqa: S101 - a share has at least one place
         return found
 
-    def _seeds(self, slots: Slots) -> list[int]:
+    def _seeds(self, slots: Slots) -> Words:
         """Of each unit in each pass: whoever makes an example of it has the same chance."""
         parts, units, passes = (each.ravel() for each in slots)
-        seen = dict.fromkeys(zip(parts.tolist(), passes.tolist(), strict=True))
         keyed = np.empty(len(units), np.uint64)
-        for part, lap in seen:
-            here = (parts == part) & (passes == lap) if len(seen) > 1 else slice(None)
-            keyed[here] = key_of(self._seed, 1, part, lap)
-        mixed = keys_of(0, (keyed ^ keys_of(1, units)).view(np.int64))
-        seeds: list[int] = mixed.tolist()
-        return seeds
+        for part in np.unique(parts):
+            for lap in np.unique(passes[parts == part]):
+                here = (parts == part) & (passes == lap)
+                keyed[here] = key_of(self._seed, 1, int(part), int(lap))
+        return keys_of(0, (keyed ^ keys_of(1, units)).view(np.int64))
 
-    def _announce(
-        self, planned: Sequence[Asked], before: set[tuple[int, int]]
-    ) -> set[tuple[int, int]]:
-        """Tell the files which shards come next; returns them all."""
-        used: dict[tuple[int, int], None] = {}
-        for asked in planned:
-            used.update(dict.fromkeys(zip(asked.parts, asked.shards, strict=True)))
+    def _announce(self, planned: Sequence[Asked], before: set[int]) -> set[int]:
+        """Tell the files which shards come next; returns them all, each with its dataset."""
+        used = np.concatenate(
+            [asked.parts << _SHARD_BITS | asked.found.shards for asked in planned]
+        )
+        names, first = np.unique(used, return_index=True)
+        in_order: list[int] = names[np.argsort(first)].tolist()
         for number, split in enumerate(self.splits):
-            new = [s for part, s in used if part == number and (part, s) not in before]
+            new = [
+                each for each in in_order if each >> _SHARD_BITS == number and each not in before
+            ]
             if new:
-                split.files.ahead([split.names[shard] for shard in new])
-        return set(used)
+                split.files.ahead([split.names[each & _SHARD_MASK] for each in new])
+        return set(in_order)

@@ -1,11 +1,12 @@
 """What samples are made into: left as bytes, or handed to a function one by one."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Generic, TypeVar
 
-from shards.errors import LoadError, ShardError
-from shards.load.losses import Losses
-from shards.load.raw import Asked, RawBatch
+from shards.errors import ExampleError, LoadError, ShardError
+from shards.load.raw import Asked, RawBatch, RawSample
+from shards.load.reader import Reader
 from shards.sample import Sample
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class RawWork:
 
     def cost(self, asked: Asked) -> int:
         """Bytes of the batch."""
-        return sum(asked.sizes)
+        return asked.coded_bytes
 
 
 class _Raws:
@@ -35,7 +36,7 @@ class _Raws:
         self._asked = asked
         self._pieces: list[RawBatch] = []
 
-    def fill(self, raws: RawBatch, _losses: Losses) -> None:
+    def fill(self, raws: RawBatch, _reader: Reader) -> None:
         self._pieces.append(raws)
 
     def finish(self) -> RawBatch:
@@ -64,13 +65,15 @@ class ExampleWork(Generic[T, B]):
         """Begin a batch."""
         examples = self._example
         chosen = (
-            [examples] * len(asked) if callable(examples) else [examples[p] for p in asked.parts]
+            [examples] * len(asked)
+            if callable(examples)
+            else [examples[part] for part in asked.parts.tolist()]
         )
         return _Examples(chosen, self._collate)
 
     def cost(self, asked: Asked) -> int:
         """Bytes of the batch, about."""
-        return _DECODED * sum(asked.sizes)
+        return _DECODED * asked.coded_bytes
 
 
 class _Examples(Generic[T, B]):
@@ -78,13 +81,25 @@ class _Examples(Generic[T, B]):
         self._examples, self._collate = examples, collate
         self._made: list[tuple[T] | None] = [None] * len(examples)
 
-    def fill(self, raws: RawBatch, losses: Losses) -> None:
+    def fill(self, raws: RawBatch, reader: Reader) -> None:
         for place, raw in zip(raws.places, raws, strict=True):
             try:
-                example = self._examples[place]
-                self._made[place] = (example(raw.sample(), raw.seed, raw.which),)
+                self._made[place] = self._make(self._examples[place], raw, reader)
             except ShardError as error:
-                losses.add(error)
+                reader.losses.add(error)
+
+    @staticmethod
+    def _make(example: Example[T], raw: RawSample, reader: Reader) -> tuple[T] | None:
+        """An example of this sample, or of another one, if it can make none."""
+        given: RawSample | None = raw
+        for tries in count():
+            if given is None:
+                return None
+            try:
+                return (example(given.sample(), given.seed, given.which),)
+            except ExampleError as error:
+                given = reader.another(given, error, tries)
+        return None
 
     def finish(self) -> B:
         return self._collate(kept(self._made))

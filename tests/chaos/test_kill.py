@@ -16,7 +16,7 @@ pytestmark = pytest.mark.chaos
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """A shell that runs the tests in the background makes them deaf to SIGINT, and what they start."""
+    """A shell that runs tests in the background makes them deaf to SIGINT, and all they start."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

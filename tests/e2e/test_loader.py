@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards.errors import CorruptShardError, LoadError
+from shards.errors import CorruptShardError, ExampleError, LoadError
 from shards.load.loader import Pace
 from shards.load.mixture import Member, Mixture, shipped_mixes
 from shards.load.split import Chosen, Split
@@ -221,6 +221,46 @@ def test_an_example_for_each_dataset_of_a_mixture(two):
     loader._work = ExampleWork(examples, list)
     found = set(chain.from_iterable(loader))
     assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
+
+
+def unfit(sample, seed, _which):
+    """Odd numbers make no example."""
+    number = int(sample.key.removeprefix("small-"))
+    if number % 2:
+        raise ExampleError(f"{sample.key} is odd")
+    return number, seed
+
+
+def test_another_sample_is_given_for_one_that_is_unfit(splits):
+    """The same one, whoever makes the batch; and the batch is as long as it was."""
+
+    def examples(world, threads):
+        ranks = []
+        for rank in range(world):
+            pace = Pace(threads=threads)
+            loader = make_loader(splits[7], BATCH, rank=rank, world=world, pace=pace)
+            loader._work = ExampleWork(unfit, list)
+            ranks.append(list(loader))
+            assert loader.replaced > 0
+            assert loader.skipped == 0
+        return [list(chain.from_iterable(each)) for each in zip(*ranks, strict=True)]
+
+    alone = examples(1, 0)
+    assert {len(batch) for batch in alone} == {BATCH}
+    assert len({seed for batch in alone for _, seed in batch}) == 2 * BATCH
+    assert examples(8, 2) == examples(3, 0) == alone
+
+
+def test_examples_that_nothing_can_make(splits):
+    def never(sample, _seed, _which):
+        raise ExampleError(f"{sample.key}: no")
+
+    loader = make_loader(splits[7], 6)
+    loader._work = ExampleWork(never, list)
+    with pytest.raises(
+        LoadError, match="none of 100 samples drawn at random could make an example"
+    ):
+        next(iter(loader))
 
 
 def damage(folder: Path, shard: int, place: int) -> None:

@@ -15,9 +15,9 @@ from torch.nn.functional import interpolate, pad
 
 from shards import rle
 from shards.errors import CorruptShardError, LoadError, MaskError
-from shards.load.losses import Losses
 from shards.load.pixels import ChooseMasks
 from shards.load.raw import Asked, RawBatch
+from shards.load.reader import Reader
 from shards.load.works import kept
 from shards.rle import Runs
 from shards.sample import Sample, Size
@@ -78,8 +78,7 @@ class DeviceWork:
 
     def cost(self, asked: Asked) -> int:
         """Bytes of the photos, coded and decoded."""
-        decoded = sum(height * width for height, width in asked.shapes)
-        return sum(asked.sizes) + _DECODED * decoded
+        return asked.coded_bytes + _DECODED * int(asked.pixels.sum())
 
 
 class _Making:
@@ -89,14 +88,14 @@ class _Making:
         self._work = work
         self._made: list[tuple[_Chosen] | None] = [None] * count
 
-    def fill(self, raws: RawBatch, losses: Losses) -> None:
+    def fill(self, raws: RawBatch, reader: Reader) -> None:
         for place, raw in zip(raws.places, raws, strict=True):
             try:
                 sample = raw.sample()
                 regions = tuple(self._work.choose(sample, raw.seed, raw.which))
                 runs = _parse(sample, regions)
             except (CorruptShardError, MaskError) as error:
-                losses.add(error)
+                reader.losses.add(error)
                 continue
             self._made[place] = (_Chosen(sample, regions, runs, raw.which, raw.seed),)
 

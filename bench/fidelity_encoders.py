@@ -1,0 +1,114 @@
+"""What storing costs the two image encoders: their inputs from the stored photo, by policy.
+
+`python -m bench.fidelity_encoders [FOLDER...]`; without a folder of real photos drawn ones are
+used, which are flatter than real ones. PSNR in dB of the pixels that an encoder is given, before
+they are normalised, against those made of the photo as it was downloaded. Photos that fit are kept
+bit for bit; they are not looked at.
+"""
+
+import io
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.measure import machine, say, versions
+from bench.photos import by_size
+from convert.decode import Header, decode_rgb, read_header
+from convert.errors import ImageDecodeError
+from convert.geometry import fit_longest_side
+from convert.image import store
+from convert.policy import Fidelity, ImagePolicy
+from shards.load.glamm.pixels import CLIP, SAM, Normal, clip_input, sam_input
+from shards.sample import Size
+
+POLICY = ImagePolicy()
+QUALITIES = (85, 90, 95, 98)
+INPUTS: dict[str, tuple[Normal, Callable[[Image.Image, Size], NDArray[np.float32]]]] = {
+    "global, 336": (CLIP, lambda photo, original: clip_input(photo, 336, original)),
+    "grounding, 1024": (SAM, lambda photo, _: _without_border(*sam_input(photo, 1024))),
+}
+"""Name -> how its values were made of bytes, and the input as far as the photo goes."""
+
+
+def main() -> None:
+    """Print the table, as Markdown."""
+    parser = ArgumentParser(prog="python -m bench.fidelity_encoders")
+    parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
+    typed = parser.parse_args()
+    found = [data for group in by_size(typed.photos).values() for data in group]
+    photos = [photo for photo in map(_open, found) if photo is not None]
+    say("bench.fidelity_encoders", machine(), versions("simplejpeg", "pillow-simd", "pillow"), "")
+    say(f"{len(photos)} photos of {len(found)} are larger than {POLICY.longest_side}", "")
+    for line in table(photos):
+        say(line)
+
+
+def table(photos: Sequence[tuple[bytes, Header]]) -> Iterator[str]:
+    """A row for each policy: both inputs' median and worst dB, and the median size."""
+    yield f"| fidelity | quality | {' | '.join(f'{name}: median, worst' for name in INPUTS)} | kB |"
+    yield "|---|---|---|---|---|"
+    before = [_inputs(decode_rgb(data, header), header.size) for data, header in photos]
+    fidelities: tuple[Fidelity, ...] = get_args(Fidelity)
+    for fidelity, quality in product(fidelities, QUALITIES):
+        policy = replace(POLICY, fidelity=fidelity, quality=quality)
+        stored = [_store(data, header, policy) for data, header in photos]
+        after = [
+            _inputs(Image.open(io.BytesIO(data)).convert("RGB"), header.size)
+            for data, (_, header) in zip(stored, photos, strict=True)
+        ]
+        columns = []
+        for name in INPUTS:
+            each = [_psnr(a[name], b[name]) for a, b in zip(after, before, strict=True)]
+            columns.append(f"{median(each):.1f}, {min(each):.1f}")
+        kilobytes = median(map(len, stored)) / 1000
+        yield f"| {fidelity} | {quality} | {' | '.join(columns)} | {kilobytes:.0f} |"
+
+
+def _open(data: bytes) -> tuple[bytes, Header] | None:
+    """The photo if it is scaled down to be stored, and decodes."""
+    header = read_header(data, POLICY)
+    if header.jpeg is None or max(header.size.height, header.size.width) <= POLICY.longest_side:
+        return None
+    try:
+        decode_rgb(data, header)
+    except ImageDecodeError:
+        return None
+    return data, replace(header, orientation=1)
+
+
+def _store(data: bytes, header: Header, policy: ImagePolicy) -> bytes:
+    size = fit_longest_side(header.size, policy.longest_side)
+    return store(data, header, size, policy, turn=False)[0].data
+
+
+def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]]:
+    """The bytes that each encoder's values were made of."""
+    found = {}
+    for name, (normal, make) in INPUTS.items():
+        values = make(photo, original)
+        mean, deviation = (
+            np.array(each, np.float32)[:, None, None] for each in (normal.mean, normal.deviation)
+        )
+        found[name] = (values * deviation + mean) * normal.whole
+    return found
+
+
+def _without_border(values: NDArray[np.float32], resized: tuple[int, int]) -> NDArray[np.float32]:
+    return values[:, : resized[0], : resized[1]]
+
+
+def _psnr(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    difference = (one - other).astype(np.float64)
+    return float(10 * np.log10(255**2 / max(float(np.square(difference).mean()), 1e-9)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The examples of whatever a loader is given."""
+
+from typing import cast
+
+from shards.load.glamm.examples import DEFAULTS, Examples
+from shards.load.glamm.prompts import Prompts
+from shards.load.glamm.settings import Settings
+from shards.load.glamm.sources import Task
+from shards.load.glamm.wording import WORDING
+from shards.load.mixture import Mixture
+from shards.load.opening import Data
+from shards.load.split import Chosen, Split
+from shards.manifest import CLASSES, ClassInfo, read_classes
+
+
+def examples_for(
+    data: Data, settings: Settings = DEFAULTS, prompts: Prompts = WORDING, *, expand: str = ""
+) -> list[Examples]:
+    """One for each dataset of the data, in its order: a loader's `example`.
+
+    Args:
+        data: what the loader is given.
+        settings: of the run.
+        prompts: what is said around the data.
+        expand: as the loader is given it; the members of a mixture have their own.
+
+    Raises:
+        CorruptShardError: if a manifest or an index is missing or damaged.
+        LoadError: if a source is none that is known, or is expanded over what it does not count.
+    """
+    if isinstance(data, Mixture):
+        splits, tasks = data.open(), [member.task for member in data.members]
+    else:
+        splits = [data if isinstance(data, Split) else Split.open(data, Chosen(expand=expand))]
+        tasks = [""]
+    return [
+        Examples(
+            split.manifest.source,
+            settings,
+            prompts,
+            _classes(split),
+            task=cast("Task", task) if task else None,
+            expand=split.chosen.expand,
+        )
+        for split, task in zip(splits, tasks, strict=True)
+    ]
+
+
+def _classes(split: Split) -> tuple[ClassInfo, ...]:
+    if CLASSES not in split.manifest.files:
+        return ()
+    return tuple(read_classes(split.files.path(CLASSES).parent))

@@ -1,0 +1,47 @@
+"""An example as the ten things that the reference's collate unpacks: all that needs torch.
+
+torch is imported when it is called, so that everything else runs and is tested without it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from shards.load.glamm.example import Example
+from shards.load.glamm.settings import Precision
+
+_KINDS: dict[Precision, str] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+
+
+def to_tuple(example: Example, precision: Precision = "fp32") -> tuple[Any, ...]:
+    """The reference's tuple. Tensors share the example's memory, but for inputs in half precision.
+
+    Returns:
+        (image_path, global_enc_image, grounding_enc_image, bboxes, conversations, masks, label,
+        resize, questions, sampled_classes); the path is the sample's key.
+    """
+    import torch
+
+    kind = getattr(torch, _KINDS[precision])
+    return (
+        example.key,
+        _tensor(example.clip).to(kind),
+        None if example.sam is None else _tensor(example.sam).to(kind),
+        _tensor(example.boxes),
+        [example.conversation],
+        _tensor(example.masks),
+        _tensor(example.labels),
+        example.resized,
+        list(example.questions),
+        list(example.names),
+    )
+
+
+def _tensor(array: np.ndarray | None) -> Any:
+    import torch
+
+    if array is None:
+        return None
+    if array.strides == (0, 0):  # a map of one value stays one value: its shape is what counts
+        return torch.tensor(array.flat[0].item()).expand(array.shape)
+    return torch.from_numpy(array)

@@ -1,0 +1,68 @@
+"""Whatever a sample says: marks, masks, boxes and names of its example go together."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shards.load.glamm import ExampleError, Examples
+from shards.load.glamm.conversation import render
+from shards.load.glamm.sources import COUNTED, Task
+from shards.manifest import ClassInfo
+from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size, Span, Turn
+
+SIZE = Size(4, 6)
+TEXTS = st.text(st.sampled_from("ab İß</s>[SEG]\n:"), max_size=12)
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> Sample:
+    captions = tuple(draw(st.lists(TEXTS, max_size=3)))
+    spans = [
+        Span(number, start, stop)
+        for number, text in enumerate(captions)
+        for start in range(len(text))
+        for stop in range(start + 1, len(text) + 1)
+    ]
+    region = st.builds(
+        Region,
+        st.lists(TEXTS, max_size=3).map(tuple),
+        st.none() | st.just(Box(0, 1, 2, 3)),
+        st.none() | st.just(Rle(SIZE, b"0h0")),
+        st.lists(st.sampled_from(spans), max_size=3).map(tuple) if spans else st.just(()),
+        attributes=st.sampled_from(((), ("ignore",))),
+    )
+    turn = st.builds(Turn, st.sampled_from(("human", "gpt")), TEXTS | st.just("<image>"))
+    return Sample(
+        key="any-1",
+        image=EncodedImage(b"", "jpg", SIZE),
+        original_size=SIZE,
+        captions=captions,
+        regions=tuple(draw(st.lists(region, max_size=4))),
+        conversations=tuple(draw(st.lists(st.lists(turn, max_size=5).map(tuple), max_size=2))),
+        labels=draw(st.none() | st.just(LabelMap(b"", "any", (0, 1, 2, 3, 4)))),
+    )
+
+
+@given(samples(), st.sampled_from(sorted(COUNTED)), st.integers(0, (1 << 64) - 1), st.data())
+def test_everything_goes_together(sample: Sample, task: Task, seed: int, data: st.DataObject):
+    classes = tuple(ClassInfo(number, f"c{number}") for number in range(4))
+    made = Examples("any", task=task, classes=classes)
+    which = data.draw(st.none() | st.integers(0, 5)) if COUNTED[task] else None
+    try:
+        draft = made.draft(sample, seed, which)
+    except ExampleError as error:
+        assert str(error).startswith("any-1")  # noqa: PT017
+        return
+    assert made.draft(sample, seed, which) == draft
+    text = render(draft.turns)
+    segments = len(draft.masks or draft.labels or ())
+    assert text.count("[SEG]") == segments
+    assert text.count("<bbox>") == len(draft.boxes or ())
+    assert text.count("<image>") == (1 if task != "conversation" else min(1, text.count("<image>")))
+    assert text.count("<p>") == text.count("</p>") == (segments if task == "grounded" else 0)
+    # as the reference's collate cuts it
+    rounds = text.split("</s>")
+    assert rounds[-1] == ""
+    assert len(rounds) == len(draft.turns) + 1
+    assert all(len(part.split(" ASSISTANT: ")) == 2 for part in rounds[:-1])
+    if segments:
+        assert len(draft.names or ()) == segments
