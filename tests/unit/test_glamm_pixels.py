@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shards.errors import CorruptShardError
 from shards.load.glamm import ExampleError, Examples, Settings
 from shards.load.glamm.pixels import clip_input, decode_photo, sam_input
 from shards.manifest import ClassInfo
@@ -110,10 +111,10 @@ def test_another_format_is_read_as_well():
 def test_a_photo_that_is_not_what_it_should_be_is_refused():
     sample = photo(picture(50, 40))
     for data in (sample.image.data[:300], b"", b"no image"):
-        with pytest.raises(ExampleError, match=r"any-1\.jpg: does not decode"):
+        with pytest.raises(CorruptShardError, match=r"any-1\.jpg: does not decode"):
             decode_photo(Sample("any-1", EncodedImage(data, "jpg", Size(40, 50)), Size(40, 50)))
     other = EncodedImage(sample.image.data, "jpg", Size(41, 50))
-    with pytest.raises(ExampleError, match="photo is 50x40, its annotations say 50x41"):
+    with pytest.raises(CorruptShardError, match="photo is 50x40, its annotations say 50x41"):
         decode_photo(Sample("any-1", other, Size(41, 50)))
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from shards import rle
 from shards.errors import ExampleError, MaskError
+from shards.load.glamm.pixels import MEMORY
 from shards.sample import Box, Rle, Sample, Size
 
 IGNORED = 255
@@ -21,7 +22,7 @@ def paint_masks(masks: Sequence[Rle], sample: Sample) -> NDArray[np.uint8]:
         ExampleError: if one is not a mask of that size.
     """
     size = sample.image.size
-    out = np.empty((len(masks), size.height, size.width), np.uint8)
+    out = MEMORY.array((len(masks), size.height, size.width), np.uint8)
     try:
         rle.paint(rle.parse([mask.counts for mask in masks], size), out)
     except MaskError as error:

@@ -7,16 +7,26 @@ Everything that takes time is a call into libjpeg, Pillow or numpy, which let ot
 """
 
 import io
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from shards.errors import ExampleError
+from shards.errors import CorruptShardError
+from shards.load.memory import Memory
 from shards.sample import Sample, Size
 
+if not Image.core.get_blocks_max():
+    # Pillow gives each image's memory back, and fresh pages cost more than resizing does.
+    Image.core.set_blocks_max(8)
+
 Values = NDArray[np.float32]
+MEMORY = Memory()
+"""Of examples that nobody holds any more: for a small photo's inputs, fresh pages cost as much as
+all the rest."""
 
 
 class Normal(NamedTuple):
@@ -35,17 +45,19 @@ def decode_photo(sample: Sample) -> Image.Image:
     """The photo as RGB, or as RGBX, which resizing takes for the same.
 
     Raises:
-        ExampleError: if it does not decode, or is of another size than the annotations say.
+        CorruptShardError: if it does not decode, or is of another size than the annotations say.
     """
     image = sample.image
     try:
         photo = _decode_jpeg(image.data) if image.extension == "jpg" else None
         photo = photo or Image.open(io.BytesIO(image.data)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ExampleError(f"{sample.key}.{image.extension}: does not decode: {error}") from error
+        raise CorruptShardError(
+            f"{sample.key}.{image.extension}: does not decode: {error}"
+        ) from error
     size = Size(photo.height, photo.width)
     if size != image.size:
-        raise ExampleError(f"{sample.key}: photo is {size}, its annotations say {image.size}")
+        raise CorruptShardError(f"{sample.key}: photo is {size}, its annotations say {image.size}")
     return photo
 
 
@@ -72,12 +84,10 @@ def clip_input(photo: Image.Image, side: int, original: Size) -> Values:
         original: the photo's size before it was scaled down to be stored. The longer side is
             rounded as if that were scaled: a pixel more or less would shift the whole picture.
     """
-    size = clip_size(original, side)
-    if photo.size != size:
-        photo = photo.resize(size, Image.Resampling.BICUBIC)
+    photo = photo.resize(clip_size(original, side), Image.Resampling.BICUBIC)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
-    pixels = np.asarray(photo)[top : top + side, left : left + side]
-    out = np.empty((3, side, side), np.float32)
+    pixels = view_pixels(photo)[top : top + side, left : left + side]
+    out = MEMORY.array((3, side, side), np.float32)
     _normalise(pixels, CLIP, out)
     return out
 
@@ -100,13 +110,27 @@ def sam_input(photo: Image.Image, side: int) -> tuple[Values, tuple[int, int]]:
         (values [3, side, side], height and width of the photo in them).
     """
     width, height = resized = sam_size(photo.width, photo.height, side)
-    if photo.size != resized:
-        photo = photo.resize(resized, Image.Resampling.BILINEAR)
-    out = np.empty((3, side, side), np.float32)
-    _normalise(np.asarray(photo), SAM, out[:, :height, :width])
+    photo = photo.resize(resized, Image.Resampling.BILINEAR)
+    out = MEMORY.array((3, side, side), np.float32)
+    _normalise(view_pixels(photo), SAM, out[:, :height, :width])
     out[:, height:] = 0
     out[:, :height, width:] = 0
     return out, (height, width)
+
+
+def view_pixels(photo: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of a photo that was resized, where they lie if possible: uint8 [height, width, 3 or 4].
+
+    Pillow keeps four bytes a pixel, and shows them by Arrow's C interface if they lie in one block
+    of its memory; `np.asarray` copies them three times. Another program's memory it must not show:
+    that crashes. `resize` has made memory of its own, even where it changed nothing.
+    """
+    if hasattr(photo, "__arrow_c_array__") and not photo.readonly:
+        with suppress(ValueError):  # several blocks
+            flat = pa.array(photo).flatten().to_numpy(zero_copy_only=True)
+            seen: NDArray[np.uint8] = flat.reshape(photo.height, photo.width, -1)
+            return seen
+    return np.asarray(photo)
 
 
 def sam_size(width: int, height: int, side: int) -> tuple[int, int]:
