@@ -119,7 +119,7 @@ def sam_input(photo: Image.Image, side: int) -> tuple[Values, tuple[int, int]]:
 
 
 def view_pixels(photo: Image.Image) -> NDArray[np.uint8]:
-    """Pixels of a photo that was resized, where they lie if possible: uint8 [height, width, 3 or 4].
+    """Pixels of a resized photo, where they lie if possible: uint8 [height, width, 3 or 4].
 
     Pillow keeps four bytes a pixel, and shows them by Arrow's C interface if they lie in one block
     of its memory; `np.asarray` copies them three times. Another program's memory it must not show:
