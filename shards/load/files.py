@@ -27,15 +27,19 @@ class Files(Protocol):
 
 
 class LocalFiles:
+    """Files of a folder."""
+
     def __init__(self, folder: Path) -> None:
         self.where = str(folder)
         self._folder = folder
         self._open: dict[str, int] = {}
 
     def path(self, name: str) -> Path:
+        """Where it is; whether it is there is seen by whoever opens it."""
         return self._folder / name
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
+        """Fill `out` with a file's bytes from an offset on."""
         fd = self._open.get(name)
         if fd is None:
             try:
@@ -47,12 +51,14 @@ class LocalFiles:
             raise CorruptShardError(f"{self.where}/{name}, byte {offset}: the file ends early")
 
     def ahead(self, names: Sequence[str]) -> None:
-        pass
+        """Nothing: the kernel reads ahead by itself."""
 
     def close(self) -> None:
+        """Close the files."""
         while self._open:
             os.close(self._open.popitem()[1])
 
 
 def open_files(where: str | Path) -> Files:
+    """The files of a split in a folder."""
     return LocalFiles(Path(where))

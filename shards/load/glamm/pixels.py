@@ -13,15 +13,15 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, _imaging
 
 from shards.errors import CorruptShardError
 from shards.load.memory import Memory
 from shards.sample import Sample, Size
 
-if not Image.core.get_blocks_max():
+if not _imaging.get_blocks_max():
     # Pillow gives each image's memory back, and fresh pages cost more than resizing does.
-    Image.core.set_blocks_max(8)
+    _imaging.set_blocks_max(8)
 
 Values = NDArray[np.float32]
 MEMORY = Memory()
