@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.demo import DRAWINGS
+from shards.classes import read_classes
 from shards.errors import CorruptShardError
 from shards.index.samples import read_rows
 from shards.load.index import SampleIndex
 from shards.load.plain import read_split
 from shards.load.query import parse
-from shards.manifest import read_classes
 from tests.conftest import command
 
 
