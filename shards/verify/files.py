@@ -47,7 +47,7 @@ def check_files(out: Path, splits: Splits) -> Iterator[Finding]:
         if splits.broken:
             expected |= there
         if there or any(format_.name in m.indexes for m in splits.manifests.values()):
-            yield from _check_format(out, format_, splits, expected)
+            yield from _check_format(out, format_, splits, there, expected)
     unknown = splits.broken - splits.manifests.keys()
     for path in sorted(out.rglob("*")):
         relative = path.relative_to(out)
@@ -61,33 +61,34 @@ def check_files(out: Path, splits: Splits) -> Iterator[Finding]:
 
 
 def _check_format(
-    out: Path, format_: IndexFormat, splits: Splits, expected: set[Path]
+    out: Path, format_: IndexFormat, splits: Splits, there: set[Path], expected: set[Path]
 ) -> Iterator[Finding]:
     """All files of a format that is there, or was, as they would be written now."""
     sources: dict[str, dict[str, Listing]] = {}
     for listing in splits.listings:
         sources.setdefault(listing.manifest.source, {})[listing.manifest.split] = listing
-    again = index_again(out, format_.name)
     affected = {above for folder in splits.broken for above in folder.parents}
-    files: dict[Path, bytes | Writer] = {}
     try:
-        for folder, found in index_files(out, format_, sources, shards=True):
+        for folder, files in index_files(out, format_, sources, shards=True):
             if folder not in affected:
-                files |= {folder / name: content for name, content in found.items()}
+                expected |= {folder / name for name in files}
+                for name, content in files.items():
+                    yield from _compare(out, folder / name, content, format_.name)
     except CorruptShardError as error:
+        expected |= there
         yield Finding(".", f"no {format_.name} index can be compared: {error}", OTHERS)
+
+
+def _compare(out: Path, path: Path, content: bytes | Writer, format_: str) -> Iterator[Finding]:
+    name, again = str(path.relative_to(out)), index_again(out, format_)
+    if not path.is_file():
+        yield Finding(name, "is missing", again)
         return
-    expected.update(files)
-    for path, content in files.items():
-        name = str(path.relative_to(out))
-        if not path.is_file():
-            yield Finding(name, "is missing", again)
-            continue
-        try:
-            place = difference(path, content)
-        except CorruptShardError as error:
-            yield Finding(name, f"cannot be compared: {error}", OTHERS)
-            continue
-        if place is not None:
-            problem = f"is not what {format_.name} would be for these shards"
-            yield Finding(name, problem, again, place)
+    try:
+        place = difference(path, content)
+    except CorruptShardError as error:
+        yield Finding(name, f"cannot be compared: {error}", OTHERS)
+        return
+    if place is not None:
+        problem = f"is not what {format_} would be for these shards"
+        yield Finding(name, problem, again, place)
