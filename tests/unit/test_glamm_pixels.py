@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shards.classes import ClassInfo
 from shards.errors import CorruptShardError
 from shards.load.glamm import ExampleError, Examples, Settings
 from shards.load.glamm.pixels import clip_input, decode_photo, sam_input
-from shards.manifest import ClassInfo
 from shards.mask import encode_mask
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size
 

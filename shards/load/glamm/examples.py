@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from shards.classes import ClassInfo
 from shards.errors import LoadError
 from shards.load.glamm.annotations import (
     blank_labels,
@@ -24,7 +25,6 @@ from shards.load.glamm.prompts import Prompts
 from shards.load.glamm.settings import Settings
 from shards.load.glamm.sources import COUNTED, FAMILIES, SOURCES, Family, Task
 from shards.load.glamm.wording import WORDING
-from shards.manifest import ClassInfo
 from shards.sample import Sample
 
 DEFAULTS = Settings()
