@@ -1,31 +1,33 @@
 """Downloaded files in a folder of bounded size, which any number of processes may share.
 
 An entry is named by the digest of its content, so that it is never out of date. It comes into being
-whole, by renaming. Locks are the kernel's: they end with the process that holds them.
+whole: a part, which one process writes and the next goes on with if that one dies, is renamed.
 """
 
 import errno
-import fcntl
 import os
-import shutil
-import tempfile
-import threading
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from shards.errors import LoadError
-from shards.load.remote_locks import held, lock, locked, locked_folder, try_lock
-from shards.store import SUFFIX, publish, temporary_name
+from shards.errors import CorruptShardError, LoadError
+from shards.load.locks import close_held, is_at, locked, open_held, share, try_lock, wait
+from shards.store import sync_folder
 
 FOLDER, BYTES = "GLAMM_SHARDS_CACHE", "GLAMM_SHARDS_CACHE_BYTES"
 DEFAULT_BYTES = 100 * 10**9
-_NO_ROOM_KEPT = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
-_ABANDONED = 24 * 3600.0
-"""Seconds after which a temporary file of another machine is taken for a leftover."""
+_LOCK = ".shards-cache.lock"
+_OURS = re.compile(r"(?:sha256|xxh3)-[0-9a-f]+|\.(?:sha256|xxh3)-[0-9a-f]+\.(?P<size>\d+)\.part")
+"""Entries, and parts with the size that they are to have. Other files are not touched."""
+
+
+class _Kept(NamedTuple):
+    used: int
+    size: int
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,145 +77,133 @@ class Cache:
 
     def find(self, key: str, size: int) -> int | None:
         """A descriptor of an entry, or None. The entry stays as long as the descriptor is open."""
+        path = self.folder / key
         try:
-            fd = os.open(self.folder / key, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        lock(fd, fcntl.LOCK_SH)
-        stat = os.fstat(fd)
-        if stat.st_nlink == 0 or stat.st_size != size:  # evicted meanwhile, or cut by a power cut
-            os.close(fd)
-            return None
-        with suppress(OSError):
-            os.utime(self.folder / key)
-        return fd
+        share(fd)
+        found = os.fstat(fd)
+        if found.st_nlink and found.st_size == size:
+            with suppress(OSError):
+                os.utime(path)
+            return fd
+        os.close(fd)  # removed meanwhile, or cut short by whatever befell the disk
+        if found.st_nlink:
+            path.unlink(missing_ok=True)
+        return None
 
     def fetch(self, key: str, size: int, fill: Callable[[int], None]) -> int:
         """The same, downloaded where there is none. Of all who want it, one downloads.
 
         Args:
-            key: the file's name: a digest of its content.
+            key: the file's name: `sha256-` or `xxh3-` and the digest of its content.
             size: in bytes.
-            fill: writes the content to a descriptor, and raises if it is not what it should be.
+            fill: completes the content of a descriptor, which may have the beginning of it from
+                another process. Whatever it raises but the errors below, is no fault of what was
+                written so far.
 
         Raises:
             OSError: if there is no room, or the disk refuses.
+            CorruptShardError: from `fill`, if the content is not what it should be.
         """
-        fd = self.find(key, size)
-        if fd is not None:
-            return fd
-        with locked(self.folder / f".{key}.lock"):
+        part = self.folder / f".{key}.{size}.part"
+        while True:
             fd = self.find(key, size)
-            if fd is not None:
-                return fd
-            temporary, fd = self._reserve(key, size)
-            try:
-                fill(fd)
-                os.fsync(fd)
-                publish(temporary, self.folder / key)
-                lock(fd, fcntl.LOCK_SH)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                held.discard(fd)
-                os.close(fd)
-                raise
-            held.discard(fd)
+            if fd is None:
+                fd = self._begin(part, key, size)
+                if fd is None:
+                    continue
+                self._complete(fd, part, key, fill)
             return fd
 
-    def link(self, fd: int, key: str, path: Path) -> None:
-        """Give an entry that is held open a second name, under which it is never evicted."""
-        try:
-            path.hardlink_to(self.folder / key)
-        except OSError:  # a file system without links
-            with os.fdopen(os.dup(fd), "rb") as entry, path.open("wb") as copy:
-                shutil.copyfileobj(entry, copy)
-
-    def scratch(self) -> tuple[Path, int]:
-        """A folder of one process, swept when that is dead, and the descriptor that holds it."""
-        with locked_folder(self.folder):
-            end = temporary_name(Path("split")).name.removeprefix(".split")
-            folder = Path(tempfile.mkdtemp(end, ".split-", self.folder))
-            fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-            lock(fd, fcntl.LOCK_EX)
-        return folder, fd
-
-    def _reserve(self, key: str, size: int) -> tuple[Path, int]:
-        """A temporary file of the whole size, so that nobody else takes its room."""
-        temporary = temporary_name(self.folder / f"{key}-{threading.get_ident()}")
-        with locked_folder(self.folder):
-            self._make_room(size)
-            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-            held.add(fd)
-            lock(fd, fcntl.LOCK_EX)
-        try:
-            os.posix_fallocate(fd, 0, size)
-        except OSError as error:
-            if error.errno not in _NO_ROOM_KEPT:
-                temporary.unlink(missing_ok=True)
-                held.discard(fd)
-                os.close(fd)
+    def _begin(self, part: Path, key: str, size: int) -> int | None:
+        """A part to write, with room for all of it; None when another process had it until now."""
+        with locked(self.folder / _LOCK):
+            fd = open_held(part)
+            try:
+                if try_lock(fd):
+                    if self._is_wanted(fd, part, key):
+                        self._make_room(size, part)
+                        return fd
+                    close_held(fd)
+                    return None
+            except BaseException:
+                close_held(fd)
                 raise
-            os.ftruncate(fd, size)
-        return temporary, fd
+        try:
+            wait(fd)
+        finally:
+            close_held(fd)
+        return None
 
-    def _make_room(self, size: int) -> None:
-        entries: list[tuple[int, int, Path]] = []
-        total = size
-        with os.scandir(self.folder) as found:
-            for each in found:
-                try:
-                    stat = each.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                path = self.folder / each.name
-                if each.name.endswith(SUFFIX) and _is_abandoned(path, stat.st_mtime):
-                    _remove(path)
-                elif not each.is_dir(follow_symlinks=False):
-                    total += stat.st_size
-                    if not each.name.startswith("."):
-                        entries.append((stat.st_mtime_ns, stat.st_size, path))
-        for _, taken, path in sorted(entries):
-            if total <= self.bytes:
-                return
-            if _evict(path):
-                total -= taken
+    def _is_wanted(self, fd: int, part: Path, key: str) -> bool:
+        """Whether what was locked is still to be written: another may have just renamed it."""
+        if not is_at(part, fd):
+            return False
+        if not (self.folder / key).exists():
+            return True
+        part.unlink()
+        return False
+
+    def _complete(self, fd: int, part: Path, key: str, fill: Callable[[int], None]) -> None:
+        try:
+            fill(fd)
+            os.fsync(fd)
+            with locked(self.folder / _LOCK):  # or who counts may see it under both names or none
+                part.replace(self.folder / key)
+            sync_folder(self.folder)
+            share(fd)
+        except BaseException as error:
+            if isinstance(error, OSError | CorruptShardError):
+                part.unlink(missing_ok=True)
+            close_held(fd)
+            raise
+
+    def _make_room(self, size: int, part: Path) -> None:
+        kept = [each for each in self._kept() if each.path != part]
+        total = size + sum(each.size for each in kept)
+        if size <= self.bytes:
+            for each in sorted(kept):
+                if total <= self.bytes:
+                    break
+                if _remove(each.path):
+                    total -= each.size
         if total > self.bytes:
+            part.unlink()
             raise OSError(
                 errno.ENOSPC,
                 f"{size} bytes do not fit into a cache of {self.bytes} beside what is in use",
             )
 
+    def _kept(self) -> Iterator[_Kept]:
+        """Entries, and parts as if they were complete."""
+        with os.scandir(self.folder) as found:
+            for each in found:
+                ours = _OURS.fullmatch(each.name)
+                if ours is None:
+                    continue
+                with suppress(FileNotFoundError):
+                    stat = each.stat(follow_symlinks=False)
+                    size = int(ours["size"] or stat.st_size)
+                    yield _Kept(stat.st_mtime_ns, size, self.folder / each.name)
 
-def _is_abandoned(path: Path, changed: float) -> bool:
-    """Whether the process that wrote a temporary file is dead."""
-    host, _, _ = temporary_name(Path("x")).name.removeprefix(".x.").rpartition("-")
-    writer = path.name.removesuffix(SUFFIX)
-    if f".{host}-" not in writer:
-        return time.time() - changed > _ABANDONED
-    found = try_lock(path)
-    return _is_dead(writer.rpartition("-")[2]) if found is None else found
 
-
-def _is_dead(process: str) -> bool:
+def _remove(path: Path) -> bool:
+    """Delete an entry or a part, unless somebody has it open."""
     try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
         return True
-    except (OSError, ValueError):
+    except OSError:
         return False
-    return False
-
-
-def _evict(path: Path) -> bool:
-    """Delete an entry, unless somebody has it open."""
-    if try_lock(path) is False:
-        return False
-    path.unlink(missing_ok=True)
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
+    try:
+        if not try_lock(fd):
+            return False
         path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(fd)

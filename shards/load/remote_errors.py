@@ -47,7 +47,7 @@ def _refusal(text: str, status: str) -> str:
     if status in {"401", "403"}:
         return (
             f"the server refuses ({status}); check the credentials (AWS_ACCESS_KEY_ID..., or user "
-            f"and password in the URL), and whether they have run out"
+            f"and password in the URL), whether they have run out, and whether the file is there"
         )
     if status:
         return f"the server answered {status}, also when asked again"

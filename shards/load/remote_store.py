@@ -3,10 +3,11 @@
 import os
 import random
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from shards.errors import CorruptShardError, LoadError
 from shards.load.remote_errors import explain, is_cut, public
@@ -77,8 +78,13 @@ class RemoteStore:
 
         return self._ask(name, 0, lambda: bytes(obstore.get(self._store, name).bytes()))
 
-    def stream(self, name: str, size: int) -> Iterator[bytes]:
-        """A file in pieces. A connection that is cut is taken up where it was.
+    def stream(self, name: str, start: int, size: int) -> Iterator[bytes]:
+        """A file in pieces, to its end. A connection that is cut is taken up where it was.
+
+        Args:
+            name: of the file.
+            start: its first byte that is wanted.
+            size: bytes of all of it.
 
         Raises:
             CorruptShardError: if there is no such file, or it is of another size.
@@ -87,7 +93,7 @@ class RemoteStore:
         from obstore.exceptions import BaseError
 
         _refuse_forked(f"{self.where}/{name}")
-        at = cuts = 0
+        at, cuts = start, 0
         while at < size:
             try:
                 for piece in self._pieces(name, at, size):
@@ -154,24 +160,40 @@ def _connect(url: str, where: str) -> Any:
         raise LoadError(f"{where}: expected a folder, or a URL of {', '.join(SCHEMES)}")
     try:
         from obstore.exceptions import BaseError
-        from obstore.store import HTTPStore, S3Store
     except ImportError as error:
         raise LoadError(
             f"{where}: a URL needs obstore; `pip install glamm-shards[remote]`"
         ) from error
-    plain = parts.scheme == "http"
-    if parts.scheme == "s3":
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        plain = (endpoint or "").startswith("http://")
-    client: Any = {**CLIENT, "allow_http": plain}
     try:
         if parts.scheme == "s3":
-            prefix = parts.path.strip("/")
-            return S3Store(parts.netloc, prefix=prefix, client_options=client, retry_config=RETRY)
-        return HTTPStore.from_url(url, client_options=client, retry_config=RETRY)
+            return _connect_s3(parts)
+        return _connect_http(url, parts)
     except (BaseError, ValueError):
         problem = LoadError(
             f"{where}: not a URL that can be asked; expected one like s3://bucket/refcoco/train or "
             f"https://host/refcoco/train, and settings (AWS_...) that fit it"
         )
     raise problem
+
+
+def _connect_s3(parts: SplitResult) -> Any:
+    from obstore.store import S3Store
+
+    if not parts.netloc or "@" in parts.netloc or parts.query:
+        raise ValueError(parts.netloc)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    options: Any = CLIENT | {"allow_http": endpoint.startswith("http://")}
+    prefix = parts.path.strip("/")
+    return S3Store(parts.netloc, prefix=prefix, client_options=options, retry_config=RETRY)
+
+
+def _connect_http(url: str, parts: SplitResult) -> Any:
+    from obstore.store import HTTPStore
+
+    options: Any = CLIENT | {"allow_http": parts.scheme == "http"}
+    user, at, host = parts.netloc.rpartition("@")
+    if at:
+        user = b64encode(unquote(user).encode()).decode()
+        options["default_headers"] = {"Authorization": f"Basic {user}"}
+        url = parts._replace(netloc=host).geturl()
+    return HTTPStore.from_url(url, client_options=options, retry_config=RETRY)

@@ -5,12 +5,15 @@ import os
 import pickle
 import random
 import threading
+from pathlib import Path
 
 import pytest
 
 from shards.errors import CorruptShardError
 from shards.load import files as module
-from shards.load.files import Background, Descriptors, LocalFiles, open_files
+from shards.load.background import Background
+from shards.load.descriptors import Descriptors
+from shards.load.files import LocalFiles, open_files
 from shards.load.split import Split
 from tests.loading import make_loader, numbers, write_split
 
@@ -33,7 +36,7 @@ def read(files, name: str, offset: int = 0, size: int = 100) -> bytes:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_reads_what_is_there(folder) -> None:
@@ -133,7 +136,7 @@ def _read_in_child(files) -> None:
     files.close()
 
 
-def test_threads_end_with_their_work(folder) -> None:
+def test_threads_end_with_their_work() -> None:
     done, hold = [], threading.Event()
 
     def work(name: str, stop: threading.Event) -> None:
@@ -144,7 +147,7 @@ def test_threads_end_with_their_work(folder) -> None:
 
     background = Background(work, most=2)
     background.add(list("abcde"))
-    threads = background._threads
+    threads = list(background._threads)
     assert len(threads) == 2
     hold.set()
     for thread in threads:
@@ -160,12 +163,10 @@ def test_threads_end_with_their_work(folder) -> None:
 def test_shards_are_asked_for_whole_ahead_of_use(tmp_path, monkeypatch) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(module, "_STRETCH", 4096)
-    monkeypatch.setattr(
-        module.os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size))
-    )
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)))
     split = Split.open(write_split(tmp_path, [5]))
     split.files.ahead(split.names)
-    for thread in split.files._ahead._threads:  # type: ignore[attr-defined]
+    for thread in list(split.files._ahead._threads):  # type: ignore[attr-defined]
         thread.join()
     size = split.manifest.shards[0].bytes
     assert asked == [(start, 4096) for start in range(0, size, 4096)]

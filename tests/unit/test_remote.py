@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from shards.index.samples import SAMPLES
 from shards.load import remote_store
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
+from shards.load.remote import RemoteFiles
 from shards.load.split import Chosen, Split
 from shards.manifest import MANIFEST
 from tests.loading import make_loader, write_split
@@ -27,6 +29,8 @@ LOTS = 10**9
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(remote_store, "_wait", lambda _: None)
+    pause = dict.fromkeys(("init_backoff", "max_backoff"), timedelta(milliseconds=1))
+    monkeypatch.setitem(remote_store.RETRY, "backoff", pause | {"base": 2})
     monkeypatch.setitem(remote_store.RETRY, "max_retries", 2)
     monkeypatch.delenv(FOLDER, raising=False)
 
@@ -76,7 +80,7 @@ def test_the_same_bytes_through_a_cache(folder, server, cache, caplog) -> None:
     server.requests.clear()
     assert everything(Split(open_files(url, cache=cache))) == everything(folder)
     assert set(server.count()) == {MANIFEST, SAMPLES}  # of the index, its size
-    assert [path.name for path in cache.folder.iterdir() if path.name.startswith(".")] == []
+    assert not list(cache.folder.glob("*.part"))
     assert not caplog.records
 
 
@@ -111,10 +115,11 @@ def test_a_cache_too_small_for_any_file(folder, server, tmp_path, caplog) -> Non
 
 
 def test_downloads_ahead(server, cache) -> None:
-    files = open_files(f"{server.url}/train", cache=cache)
+    files = RemoteFiles(f"{server.url}/train", cache)
+    assert files._cached is not None
     names = [f"small-train-{number:06d}.tar" for number in range(4)]
     files.ahead(names)
-    for thread in files._ahead._threads:
+    for thread in list(files._cached._ahead._threads):
         thread.join()
     server.requests.clear()
     assert all(len(read(files, name)) == 512 for name in names)
@@ -152,7 +157,7 @@ def test_passing_mishaps(folder, server, cache, fault, cached) -> None:
     ],
     ids=["404", "403", "401", "503", "cut", "short", "whole"],
 )
-def test_lasting_mishaps(server, cache, fault, kind, words, cached) -> None:  # noqa: PLR0913
+def test_lasting_mishaps(server, cache, fault, kind, words, cached) -> None:  # noqa: PLR0913, PLR0917
     url = server.url.replace("//", "//me:PASSWORD@") + "/train?key=QUERY"
     files = open_files(url, cache=cache if cached else None)
     server.faults[TAR] += fault
@@ -239,22 +244,20 @@ def test_a_server_that_is_not_there(monkeypatch) -> None:
 
 def test_a_server_that_hangs(server, monkeypatch) -> None:
     monkeypatch.setitem(remote_store.RETRY, "max_retries", 0)
-    monkeypatch.setitem(remote_store.CLIENT, "read_timeout", "300ms")
+    monkeypatch.setitem(remote_store.CLIENT, "read_timeout", "100ms")
     files = open_files(f"{server.url}/train")
     server.pause.clear()
     with pytest.raises(LoadError, match="took too long to answer"):
         read(files)
 
 
-def test_closing_removes_the_folder_of_the_manifest(server, cache) -> None:
+def test_what_was_brought_is_gone_with_its_object(server, cache) -> None:
     for each in (None, cache):
         files = open_files(f"{server.url}/train", cache=each)
         folder = files.path(MANIFEST).parent
         assert files.path(SAMPLES).parent == folder
         files.close()
-        assert not folder.exists()
-        assert files.path(SAMPLES).exists()
-        folder = files.path(SAMPLES).parent
+        assert read(files) == read(files)
         del files
         assert not folder.exists()
 
@@ -295,7 +298,9 @@ def test_without_obstore() -> None:
         "from shards.load.split import Split\n"
         "Split.open('s3://bucket/train')"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert "LoadError: s3://bucket/train: a URL needs obstore; `pip install" in done.stderr
 
 
@@ -309,5 +314,7 @@ def test_an_end_in_the_middle_of_downloads(server, cache) -> None:
         "import time; time.sleep(0.5); print('end')"
     )
     server.pause.set()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
