@@ -3,10 +3,12 @@
 import logging
 import multiprocessing
 import pickle
+import shutil
 import subprocess
 import sys
 import traceback
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +37,14 @@ def quick(monkeypatch) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write_split(tmp_path_factory.mktemp("written"), [40, 30, 20, 30])
+
+
 @pytest.fixture
-def folder(tmp_path):
-    return write_split(tmp_path / "site" / "train", [40, 30, 20, 30])
+def folder(written, tmp_path):
+    return Path(shutil.copytree(written, tmp_path / "site" / "train"))
 
 
 @pytest.fixture

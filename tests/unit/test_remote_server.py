@@ -25,6 +25,8 @@ class RangeServer(ThreadingHTTPServer):
             honest answer of half the bytes), WHOLE (the range is ignored).
         requests: (name, range or None) of all.
         seen: what the clients called themselves: their Authorization headers and queries.
+        pause: while it is not set, answers stop in the middle.
+        pause_in: the only file whose answers do so; empty: all.
     """
 
     daemon_threads = True
@@ -36,6 +38,7 @@ class RangeServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, str | None]] = []
         self.seen: list[tuple[str | None, str]] = []
         self.pause = threading.Event()
+        self.pause_in = ""
         self.pause.set()
 
     @property
@@ -96,7 +99,8 @@ class _Answer(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        self.server.pause.wait(60)
+        if self.server.pause_in in self.path:
+            self.server.pause.wait(60)
         self.wfile.write(data[half:])
 
     def log_message(self, *_) -> None:
