@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from shards.errors import CorruptShardError
+from shards.errors import CorruptShardError, LoadError
 from shards.load.background import Background
 from shards.load.cache import Cache
 from shards.load.descriptors import Descriptors
@@ -126,6 +126,8 @@ def open_files(where: str | Path, *, cache: Cache | None = None) -> Files:
         CorruptShardError: if a URL has no manifest, or a damaged one.
         LoadError: if a URL is not understood, or its server does not answer or refuses.
     """
+    if isinstance(where, Path) and where.parts[:1] in {("http:",), ("https:",), ("s3:",)}:
+        raise LoadError(f"{where}: a Path holds no URL; expected a str")
     if isinstance(where, str) and "://" in where:
         from shards.load.remote import RemoteFiles
 

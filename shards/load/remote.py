@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from shards.errors import CorruptShardError
+from shards.errors import CorruptShardError, LoadError
 from shards.load.cache import Cache
 from shards.load.cached import CachedShards, Downloads
 from shards.load.descriptors import OpenFile
@@ -113,6 +113,11 @@ class RemoteFiles:
         fd, part = tempfile.mkstemp(dir=self._folder)
         try:
             download(self._store, wanted, fd)
+        except OSError as error:
+            raise LoadError(
+                f"{self.where}/{name}: no place for it in {self._folder}: {error.strerror}; name "
+                f"another folder (TMPDIR)"
+            ) from error
         finally:
             os.close(fd)
         Path(part).replace(path)

@@ -15,6 +15,7 @@ import pytest
 from shards.errors import CorruptShardError, LoadError
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
+from shards.load.index import SampleIndex
 from shards.load.loader import Pace
 from shards.load.mixture import Mixture
 from shards.load.split import Chosen, Split
@@ -90,6 +91,21 @@ def test_a_state_goes_from_a_folder_to_a_url(site, server) -> None:
     assert [numbers(batch) for batch in there] == [numbers(batch) for batch in here]
 
 
+@pytest.mark.usefixtures("stored")
+def test_single_samples_and_questions(converted) -> None:
+    folder = converted / "paco_lvis/train"
+    with (
+        serve(converted) as server,
+        SampleIndex(f"{server.url}/paco_lvis/train") as there,
+        SampleIndex(folder) as here,
+    ):
+        assert all(there[number] == here[number] for number in range(len(here)))
+        for question in ("masks > 1", "classes contains 'dog'"):
+            assert there.where(question).tolist() == here.where(question).tolist()
+    with pytest.raises(LoadError, match="a Path holds no URL; expected a str"):
+        SampleIndex(Path(server.url))
+
+
 @pytest.fixture(scope="module")
 def s3(site, tmp_path_factory):
     """The address of an S3 server, with the site in its bucket `data`."""
@@ -145,9 +161,8 @@ def test_a_bucket_gives_what_its_folder_gives(site) -> None:
     pace = Pace(threads=2)
     assert given_by("s3://data/sets/a/train", pace=pace) == given_by(site / "a" / "train")
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
-    assert given_by(Mixture.of(values, "s3://data/sets"), 8) == given_by(
-        Mixture.of(values, site), 8
-    )
+    mixture = Mixture.of(values, "s3://data/sets/")
+    assert given_by(mixture, 8) == given_by(Mixture.of(values, site), 8)
 
 
 @pytest.mark.usefixtures("bucket")

@@ -1,5 +1,6 @@
 """Splits at a URL, from a server over a socket: the same bytes as from a folder, or clear words."""
 
+import errno
 import logging
 import multiprocessing
 import pickle
@@ -11,15 +12,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shards.errors import CorruptShardError, LoadError
 from shards.index.samples import SAMPLES
-from shards.load import remote_store
+from shards.load import download, remote_store
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
 from shards.load.remote import RemoteFiles
 from shards.load.split import Chosen, Split
-from shards.manifest import MANIFEST
+from shards.manifest import MANIFEST, encode, read_manifest
 from tests.loading import make_loader, write_split
 from tests.unit.test_remote_server import CUT, SHORT, WHOLE, WRONG, serve
 
@@ -97,7 +99,7 @@ def test_the_cache_of_the_environment(folder, server, tmp_path, monkeypatch) -> 
     assert everything(f"{server.url}/train") == everything(folder)
     assert len(list((tmp_path / "other").glob("sha256-*"))) == 4
     monkeypatch.setenv(BYTES, "1 GB")
-    with pytest.raises(LoadError, match="GLAMM_SHARDS_CACHE_BYTES is '1 GB'; expected a number"):
+    with pytest.raises(LoadError, match=r"GLAMM_SHARDS_CACHE_BYTES is '1 GB'; expected a number"):
         open_files(f"{server.url}/train")
 
 
@@ -119,6 +121,31 @@ def test_a_cache_too_small_for_any_file(folder, server, tmp_path, caplog) -> Non
     (record,) = caplog.records
     assert "read by ranges like others that follow" in record.message
     assert "do not fit into a cache of 10" in record.message
+
+
+def test_a_full_disk(folder, server, cache, monkeypatch, caplog) -> None:
+    """Shards are read by ranges; only without the index it cannot go on."""
+
+    def full(_fd: int, _piece: bytes, _at: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    files = open_files(f"{server.url}/train", cache=cache)
+    split = Split(files)
+    monkeypatch.setattr(download, "_write", full)
+    assert everything(split) == everything(folder)
+    assert "which is slower: No space left on device" in caplog.text
+    assert not list(cache.folder.glob("*.part"))
+    (cache.folder / files.path(SAMPLES).resolve()).unlink()
+    with pytest.raises(LoadError, match=r"samples.arrow: no place for it in .*No space left"):
+        Split(open_files(f"{server.url}/train", cache=cache))
+
+
+def test_names_that_lead_out_of_the_folder(folder, server) -> None:
+    manifest = read_manifest(folder)
+    shards = (replace(manifest.shards[0], name="../../secret"), *manifest.shards[1:])
+    (folder / MANIFEST).write_bytes(encode(replace(manifest, shards=shards, checksum="")))
+    with pytest.raises(CorruptShardError, match=r"0: '\.\./\.\./secret' is no name of a shard"):
+        open_files(f"{server.url}/train")
 
 
 def test_downloads_ahead(server, cache) -> None:
@@ -217,7 +244,7 @@ def test_changed_content_is_another_entry(folder, server, cache) -> None:
 
 
 def test_a_manifest_that_is_missing_or_damaged(folder, server) -> None:
-    with pytest.raises(CorruptShardError, match=f"{server.url}/none/manifest.json, byte 0: no su"):
+    with pytest.raises(CorruptShardError, match=r"/none/manifest\.json, byte 0: no such file"):
         open_files(f"{server.url}/none")
     text = (folder / MANIFEST).read_text()
     (folder / MANIFEST).write_text(text.replace('"samples": 40', '"samples": 41'))
