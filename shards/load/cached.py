@@ -93,6 +93,10 @@ class CachedShards:
         self._open.close_unused()
         self._ahead.add(names)
 
+    def stop_ahead(self) -> None:
+        """Break off what nobody waits for."""
+        self._ahead.stop()
+
     def close(self) -> None:
         """Let go of files and threads."""
         self._ahead.stop()

@@ -43,6 +43,9 @@ class Files(Protocol):
     def ahead(self, names: Sequence[str]) -> None:
         """Say which whole shards are read next, in that order; returns at once."""
 
+    def stop_ahead(self) -> None:
+        """Say that what was announced is not read any more."""
+
     def close(self) -> None:
         """Let go of files and threads. Reading again opens them again."""
 
@@ -84,6 +87,10 @@ class LocalFiles:
     def ahead(self, names: Sequence[str]) -> None:
         """Have the kernel read these while others are worked on."""
         self._ahead.add(names)
+
+    def stop_ahead(self) -> None:
+        """Let go of the thread that asks the kernel."""
+        self._ahead.stop()
 
     def close(self) -> None:
         """Let go of files and threads."""

@@ -86,6 +86,11 @@ class RemoteFiles:
         if self._cached:
             self._cached.ahead(names)
 
+    def stop_ahead(self) -> None:
+        """Break downloads off that nobody waits for; they go on from there when they are wanted."""
+        if self._cached:
+            self._cached.stop_ahead()
+
     def close(self) -> None:
         """Let go of files and threads."""
         if self._cached:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -244,3 +245,15 @@ def test_many_processes_and_a_small_cache(site, server, tmp_path) -> None:
         assert json.loads(said) == expected
         held = sum(path.stat().st_size for path in cache.folder.iterdir())
         assert held <= cache.bytes
+
+
+def test_leaving_early_leaves_no_thread_and_no_part_that_is_lost(site, server, tmp_path) -> None:
+    cache = Cache(tmp_path / "cache")
+    split = Split(open_files(f"{server.url}/a/train", cache=cache))
+    for _ in range(5):
+        batches = iter(make_loader(split, 10, pace=Pace(threads=2)))
+        next(batches)
+        batches.close()
+        assert not [each for each in threading.enumerate() if each.name.startswith("shards")]
+    assert given_by(split) == given_by(site / "a" / "train")
+    assert not list(cache.folder.glob("*.part"))
