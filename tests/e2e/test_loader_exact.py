@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, islice
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from shards.errors import LoadError
 from shards.load.files import LocalFiles
-from shards.load.loader import Pace
+from shards.load.loader import Loader, Pace
 from shards.load.mixture import Mixture
+from shards.load.raw import RawBatch
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -30,7 +32,7 @@ def exactly(batch):
     return [(raw.key, bytes(raw.data), raw.which, raw.seed) for raw in batch]
 
 
-def steps(loaders: Sequence, count):
+def steps(loaders: Sequence[Loader[RawBatch]], count):
     """(what all ranks are given together, the state after it), batch after batch of some epochs."""
     for _ in range(EPOCHS):
         for batches in islice(zip(*loaders, strict=True), count):
@@ -82,7 +84,7 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
 ):
     split = write_split(tmp_path_factory.mktemp("any"), sizes)
     whole = list(steps([make_loader(split, batch, tail=tail)], None))
-    found: list = []
+    found: list[Any] = []
     state = None
     for world in [*worlds, *worlds]:
         pace = Pace(threads=threads)
