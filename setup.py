@@ -1,6 +1,6 @@
 """What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
 
-A compiled module that does not build is left out. Without `_native` the same is computed by numpy;
+A compiled module that does not build is left out. Without a `_native` numpy computes the same;
 without `_transcode` progressive and gray photos are encoded anew, which loses a little.
 """
 
@@ -24,6 +24,8 @@ setup(
     package_data={"": ["py.typed", "*.pyi", "*.yaml", "*.json"]},
     ext_modules=[
         Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("shards.load.glamm._native", ["shards/load/glamm/_native.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
                   extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),
