@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from shards.classes import CLASSES
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
 from shards.index.write import open_listing
 from shards.layout import from_members
 from shards.load.files import open_files
 from shards.load.query import select
-from shards.manifest import CLASSES, MANIFEST, read_manifest
+from shards.manifest import MANIFEST, read_manifest
 from shards.sample import Sample
 from shards.tar import BLOCK, split_name
 
