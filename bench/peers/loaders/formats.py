@@ -1,0 +1,86 @@
+"""The same samples in the formats of other loaders, each written by its own library."""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.peers.loaders.data import OURS, members
+from shards.layout import to_members
+from shards.load.index import SampleIndex
+from shards.manifest import read_manifest
+
+TARS, MDS, CHUNKS, FILES = "webdataset", "streaming", "litdata", "files"
+"""Folders of the formats; where a library writes one, it has the library's name."""
+
+
+def write_formats(root: Path) -> None:
+    """Write every format whose library is here, beside ours."""
+    for name, write in FORMATS.items():
+        if name == FILES or find_spec(name) is not None:
+            write(root, root / name)
+
+
+def _write_tars(root: Path, folder: Path) -> None:
+    import webdataset
+
+    folder.mkdir()
+    manifest = read_manifest(root / OURS)
+    most = -(-manifest.samples // len(manifest.shards))
+    with webdataset.ShardWriter(f"{folder}/%06d.tar", maxcount=most, verbose=0) as shards:
+        for key, photo, annotations in members(root):
+            shards.write({"__key__": key, "jpg": photo, "mp": annotations})
+
+
+def _write_mds(root: Path, folder: Path) -> None:
+    from streaming import MDSWriter
+
+    columns = {"key": "str", "jpg": "bytes", "mp": "bytes"}
+    with MDSWriter(out=str(folder), columns=columns) as shards:
+        for key, photo, annotations in members(root):
+            shards.write({"key": key, "jpg": photo, "mp": annotations})
+
+
+class _Read:
+    """What `litdata.optimize` calls in a process of its own: the sample of a number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index: SampleIndex | None = None
+
+    def __call__(self, number: int) -> dict[str, object]:
+        self._index = self._index or SampleIndex(self._folder)
+        sample = self._index[number]
+        (_, photo), (_, annotations) = to_members(sample)
+        return {"key": sample.key, "jpg": photo, "mp": annotations}
+
+
+def _write_chunks(root: Path, folder: Path) -> None:
+    # It gathers its chunks in a folder for all its jobs, and moves them when they are whole.
+    os.environ["DATA_OPTIMIZER_CACHE_FOLDER"] = str(root / "litdata-cache")
+    import litdata
+
+    numbers = list(range(read_manifest(root / OURS).samples))
+    litdata.optimize(
+        fn=_Read(root / OURS),
+        inputs=numbers,
+        output_dir=str(folder),
+        chunk_bytes="64MB",
+        num_workers=1,
+        verbose=False,
+    )
+
+
+def _write_files(root: Path, folder: Path) -> None:
+    folder.mkdir()
+    for key, photo, annotations in members(root):
+        (folder / f"{key}.jpg").write_bytes(photo)
+        (folder / f"{key}.mp").write_bytes(annotations)
+
+
+FORMATS: Mapping[str, Callable[[Path, Path], None]] = {
+    TARS: _write_tars,
+    MDS: _write_mds,
+    CHUNKS: _write_chunks,
+    FILES: _write_files,
+}
