@@ -23,17 +23,11 @@ from shards.write import ShardWriter
 SOURCE, SPLIT = "bench", "train"
 OURS = Path("ours", SOURCE, SPLIT)
 """Below the folder of all formats."""
-PHOTO, COUNTS, REGIONS = 76_000, 190, 14
-"""Bytes of a photo and of a mask, and masks: annotations of 3 kB and a bit."""
+SIZE = Size(480, 640)
+COUNTS, REGIONS = 190, 14
+"""Bytes of a mask, and masks: annotations of 3 kB and a bit."""
 SHARDS = 8
 _POLICY = ImagePolicy()
-
-
-def noise(count: int) -> Iterator[Sample]:
-    """Samples of 80 kB whose photos are bytes by chance: nobody is to decode them."""
-    for number in range(count):
-        data = np.random.default_rng(number).bytes(PHOTO)
-        yield _sample(number, EncodedImage(data, "jpg", Size(480, 640)))
 
 
 def with_photos(photos: Sequence[EncodedImage], count: int) -> Iterator[Sample]:
