@@ -53,7 +53,15 @@ class Way:
     @property
     def lacks(self) -> list[str]:
         """Needed packages that are absent."""
-        return [name for name in self.needs if find_spec(name) is None]
+        return [name for name in self.needs if not _is_here(name)]
+
+
+def _is_here(name: str) -> bool:
+    """Whether a package is installed; one that holds the named one may be absent, too."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def one(_item: object) -> int:
