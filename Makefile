@@ -73,7 +73,16 @@ consumers:
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))
 
-bench: setup
+# An environment of its own: one of these libraries holds numpy back.
+bench-loader: export VENV := $(VENV)-loaders
+bench-loader:
+	@bash .ci/setup convert dev remote bench-loaders
+	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
+		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
+	mkdir -p $(found)
+	$(VENV)/bin/python -m bench.loader --json $(found)/loader.json
+
+bench: setup bench-loader
 	@bash .ci/setup convert dev consumers remote bench
 	mkdir -p $(found)
 	$(python) -m bench.image $(stock) $(PHOTOS) --json $(found)/image.json
@@ -90,4 +99,4 @@ clean:
 	rm -rf $(VENV) $(data) $(shards) $(sheets) build dist .coverage .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test fast check consumers bench clean
+.PHONY: help setup demo test fast check consumers bench bench-loader clean

@@ -1,7 +1,7 @@
 """What every benchmark is: sections that are raced, claims about them, a table and a JSON file."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -39,11 +39,16 @@ class Section:
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A way's time: median seconds, and the fastest and slowest round as shares of it."""
+    """A way's time: median seconds, and the fastest and slowest round as shares of it.
+
+    Attributes:
+        facts: what else was found, by name.
+    """
 
     way: str
     seconds: float
     spread: tuple[float, float]
+    facts: Mapping[str, str] = {}
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -100,7 +105,9 @@ def describe(table: Table) -> str:
     lines = [f"{table.title}"]
     for row in table.rows:
         low, high = row.spread
-        lines.append(f"  {row.way:{width}}  {row.seconds * 1e3:9.3f} ms  ({low:.2f}-{high:.2f})")
+        facts = "".join(f"  {name} {fact}" for name, fact in row.facts.items())
+        time = f"{row.seconds * 1e3:9.3f} ms  ({low:.2f}-{high:.2f})"
+        lines.append(f"  {row.way:{width}}  {time}{facts}")
     for ratio in table.ratios:
         low, high = ratio.spread
         text = (
