@@ -27,7 +27,7 @@ LOOKED_AT = [name for name, way in registry.WAYS.items() if way.look is not None
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("formats")
+    folder: Path = tmp_path_factory.mktemp("formats")
     photos = []
     for number in range(5):
         pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3), np.uint8)
@@ -49,6 +49,7 @@ def test_same_samples(root, name) -> None:
     way = registry.WAYS[name]
     if way.lacks:
         pytest.skip(f"not installed: {', '.join(way.lacks)}")
+    assert way.look is not None
     stored = {key: (photo, annotations) for key, photo, annotations in members(root)}
     opened = way.open(task(root))
     found = [sample for item in islice(opened, SAMPLES) for sample in way.look(item)]
