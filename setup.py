@@ -2,7 +2,7 @@
 
 A compiled module that does not build is left out. Without a `_native` the same is computed by
 numpy, or read sample by sample; without `_transcode` progressive and gray photos are encoded anew,
-which loses a little.
+which loses a little; without `_scan` numpy looks for the end of a scan.
 """
 
 from setuptools import Extension, find_packages, setup
@@ -29,6 +29,8 @@ setup(
         Extension("shards.load._native", ["shards/load/_native.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("shards.load.glamm._native", ["shards/load/glamm/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("convert._scan", ["convert/_scan.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
                   extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),
