@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import LoadError
-from shards.load.files import LocalFiles
 from shards.load.loader import Loader, Pace
 from shards.load.mixture import Mixture
 from shards.load.raw import RawBatch
+from shards.load.reader import Reader
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -104,14 +104,14 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
 
 def test_a_seek_reads_nothing_on_the_way(splits, monkeypatch):
     """The last batch of a late epoch costs as many reads as the first one."""
-    reads: list[str] = []
-    read_into = LocalFiles.read_into
+    reads: list[int] = []
+    read = Reader.read
 
-    def counted(self, name, offset, out):
-        reads.append(name)
-        read_into(self, name, offset, out)
+    def counted(self, asked, places):
+        reads.extend(asked.found.rows[places.start : places.stop].tolist())
+        return read(self, asked, places)
 
-    monkeypatch.setattr(LocalFiles, "read_into", counted)
+    monkeypatch.setattr(Reader, "read", counted)
     loader = make_loader(splits[50], 3)
     last = len(loader) - 1
     loader.load_state_dict(loader.state_dict() | {"epoch": 1000, "batch": last})
