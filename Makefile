@@ -93,6 +93,7 @@ bench: setup bench-loader
 	$(python) -m bench.index --json $(found)/index.json
 	$(python) -m bench.workers --json $(found)/workers.json
 	$(python) -m bench.convert --json $(found)/convert.json
+	$(python) -m bench.glamm $(PHOTOS) --json $(found)/glamm.json
 	$(python) -m bench.report $(found)
 
 clean:

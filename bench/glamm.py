@@ -1,0 +1,190 @@
+"""GLaMM's training examples: from shards, against its own way from the files as downloaded.
+
+`python -m bench.glamm [--images N] [FOLDER...]`. A miniature of all 22 sources is drawn in
+upstream's sizes and converted. Both ways make the same ten things of the same photos, with the same
+Pillow; an example's time is told. The page cache is warm. Folders of real photos are measured as
+well, with three masks each.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from io import StringIO
+from itertools import chain, cycle, islice
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.command import Claim, Section, run
+from bench.glamm_photos import of_photos
+from bench.measure import say
+from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers
+from bench.peers.glamm_items import LISTINGS, Item, list_items
+from bench.peers.glamm_loader import collate, halve, one_thread, open_batches
+from convert.demo import draw
+from convert.run import run as convert
+from shards.load.glamm import EXPANDS, SOURCES, Settings, examples_for
+from shards.load.glamm.normal import BUILT
+from shards.load.glamm.sources import FAMILIES
+from shards.load.pattern import Pattern
+from shards.load.torch import Mixture, Pace, ShardLoader
+
+OURS, HALF = "ours", "ours, in bf16"
+PEER, LEAN = "GLaMM's own way", "GLaMM's own way, without transformers"
+THREADS, WORKERS = "ours, 2 threads", "GLaMM's own way, 2 workers"
+ALONE = "GLaMM's own way, no worker"
+GOAL = 4.0
+CLAIMS = (Claim(OURS, PEER), Claim(OURS, LEAN), Claim(HALF, PEER))
+GROUPS: Mapping[str, Sequence[str]] = {
+    "grounded captions": ("openpsg_gcg", "refcocog_gcg", "flickr_gcg"),
+    "expressions": ("refcoco", "refcoco_plus", "refcocog", "refclef"),
+    "label maps": ("ade20k", "coco_stuff"),
+    "objects and parts": ("paco_lvis", "pascal_part"),
+    "boxes": tuple(name for name, rule in SOURCES.items() if FAMILIES[rule.task] == "reg"),
+    "captions and conversations": ("coco_captions", "llava_instruct"),
+    "SAM's photos, 3 MP": ("grandf_ha", "grand_referring", "grand_caption"),
+    "label maps of street photos, 12 MP": ("mapillary",),
+}
+_SHARE, _BATCHES, _BATCH = 200, 40, 4
+"""Examples by the shares of fine-tuning; batches of a whole loader, and what is in one."""
+
+
+def main() -> None:
+    """Measure."""
+    libraries = ["torch", "transformers", "pillow-simd", "pillow", "simplejpeg", "numpy"]
+    run("glamm", sections, [*libraries, "opencv-python-headless", "pycocotools"], arguments)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What can be said beside the common options."""
+    parser.add_argument("--images", type=int, default=8, help="photos to draw of each source")
+    parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
+
+
+def sections(typed: Namespace) -> Generator[Section]:
+    """Everything, one thread; then batches by two."""
+    one_thread()
+    say(f"the kernel that normalises is {'compiled' if BUILT else 'numpy'}", "")
+    with TemporaryDirectory() as folder:
+        root, shards = Path(folder, "data"), Path(folder, "shards")
+        for source in LISTINGS:
+            draw(root, source, images=typed.images, photo_size="full")
+        _convert(root, shards)
+        items = {source: list_items(root, source) for source in LISTINGS}
+        whole = [Claim(OURS, PEER, GOAL), *CLAIMS[1:]]
+        yield _equal(
+            "all 22 sources, as many examples of each", tuple(LISTINGS), shards, items, whole
+        )
+        yield _fine_tuning(shards, items)
+        for title, group in GROUPS.items():
+            yield _equal(title, group, shards, items, CLAIMS)
+        yield _batches(shards, items)
+    if typed.photos:
+        yield from of_photos(typed.photos, (OURS, HALF, PEER, LEAN), CLAIMS)
+
+
+def _convert(root: Path, shards: Path) -> None:
+    """Quietly: its report is not what is measured here."""
+    out, sys.stdout = sys.stdout, StringIO()
+    try:
+        if convert(all_=True, workers=0, root=root, out=shards):
+            raise SystemExit("the miniature was not converted")
+    finally:
+        sys.stdout = out
+
+
+def _equal(
+    title: str,
+    sources: Sequence[str],
+    shards: Path,
+    items: Mapping[str, Sequence[Item]],
+    claims: Sequence[Claim],
+) -> Section:
+    """Every source as often as any other: at least eight times, at least 12 examples in all."""
+    each = max(8, 12 // len(sources))
+    members = {name: {"weight": 1, "expand": EXPANDS[name] or ""} for name in sources}
+    mixture = Mixture.of({"mix": members, "epoch_steps": each * len(sources)}, shards)
+    row = chain.from_iterable(islice(cycle(items[name]), each) for name in sources)
+    return _section(title, mixture, list(row), claims)
+
+
+def _fine_tuning(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
+    """Each source as often as in fine-tuning for all tasks."""
+    mixture = replace(Mixture.read("finetune", shards), epoch_steps=_SHARE)
+    row = list(chain.from_iterable(_turns(mixture, items, _SHARE, 1)))
+    title = "in the shares of fine-tuning (configs/mixes/finetune.yaml)"
+    return _section(title, mixture, row, CLAIMS)
+
+
+def _turns(
+    mixture: Mixture, items: Mapping[str, Sequence[Item]], batches: int, size: int
+) -> Iterator[list[Item]]:
+    """Batches of items in the mixture's shares, each of one group."""
+    rows = [cycle(items[member.name.rpartition("/")[2]]) for member in mixture.members]
+    groups = []
+    for number in range(len(mixture.groups)):
+        own = [n for n, member in enumerate(mixture.members) if member.group == number]
+        turns = Pattern([mixture.members[n].share for n in own]).turns
+        groups.append(cycle([own[turn] for turn in turns]))
+    for group in islice(cycle(Pattern(mixture.groups).turns), batches):
+        yield [next(rows[next(groups[group])]) for _ in range(size)]
+
+
+def _section(title: str, mixture: Mixture, row: Sequence[Item], claims: Sequence[Claim]) -> Section:
+    ways: dict[str, Callable[[], object]] = {
+        OURS: _by_us(mixture, Settings()),
+        HALF: _by_us(mixture, Settings(precision="bf16")),
+        PEER: partial(_by_them, Reader(clip_of_transformers(), Random(0)), row),  # noqa: S311
+        LEAN: partial(_by_them, Reader(clip_at_its_least, Random(0)), row),  # noqa: S311
+    }
+    return Section(f"{title}: an example, one thread", ways, claims, len(row))
+
+
+def _by_us(mixture: Mixture, settings: Settings) -> Callable[[], None]:
+    loader = ShardLoader(
+        mixture, 1, example=examples_for(mixture, settings), rank=0, world_size=1,
+        pace=Pace(threads=0),
+    )  # fmt: skip
+
+    def run_through() -> None:
+        for _ in loader.run(0, range(len(loader))):
+            pass
+
+    return run_through
+
+
+def _by_them(reader: Reader, row: Sequence[Item]) -> None:
+    for item in row:
+        reader(item)
+
+
+def _batches(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
+    """Whole loaders on two cores, in the shares of fine-tuning, ready for a step in bf16."""
+    mixture = replace(Mixture.read("finetune", shards), epoch_steps=_BATCHES)
+    ours = ShardLoader(
+        mixture, _BATCH, example=examples_for(mixture, Settings(precision="bf16")),
+        collate=collate, rank=0, world_size=1, pace=Pace(threads=2),
+    )  # fmt: skip
+    reader = Reader(clip_of_transformers(), Random(0))  # noqa: S311
+    row = list(_turns(mixture, items, _BATCHES, _BATCH))
+    theirs = {workers: open_batches(reader, row, workers) for workers in (0, 2)}
+
+    def run_through(batches: Any) -> None:
+        for batch in batches:
+            halve(batch)
+
+    ways: dict[str, Callable[[], object]] = {
+        THREADS: lambda: run_through(ours.run(0, range(_BATCHES))),
+        WORKERS: partial(run_through, theirs[2]),
+        ALONE: partial(run_through, theirs[0]),
+    }
+    title = "whole loaders, bf16, in the shares of fine-tuning: an example's share of a batch of 4"
+    claims = [Claim(THREADS, WORKERS), Claim(THREADS, ALONE)]
+    return Section(title, ways, claims, _BATCHES * _BATCH)
+
+
+if __name__ == "__main__":
+    main()
