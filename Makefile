@@ -3,19 +3,20 @@
 IMAGES ?= 24
 WORKERS ?= 2
 SEED ?= 0
-# Where demo-data and demo-shards go; empty: here.
+# Where demo-data, demo-shards and demo-sheets go; empty: here.
 DEMO ?=
 export VENV ?= .venv
 
 python := $(VENV)/bin/python
 data := $(if $(DEMO),$(DEMO)/)demo-data
 shards := $(if $(DEMO),$(DEMO)/)demo-shards
+sheets := $(if $(DEMO),$(DEMO)/)demo-sheets
 # Its name holds what was drawn: other parameters are another drawing.
 drawn := $(data)/.drawn-images-$(IMAGES)-seed-$(SEED)
 
 help:
-	@echo 'make demo    draw a miniature of every source, convert it, look at it, read it back'
-	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data) and $(shards))'
+	@echo 'make demo    draw a miniature of every source, convert it, verify it, look at it, read it back'
+	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data), $(shards), $(sheets))'
 	@echo 'make test    every test, Ray and the other libraries included'
 	@echo 'make fast    the tests that take seconds'
 	@echo 'make check   ruff, mypy, import-linter'
@@ -26,12 +27,12 @@ help:
 	@echo 'make clean   remove $(VENV), the demo and the caches'
 
 setup:
-	@bash .ci/setup convert dev consumers
+	@bash .ci/setup convert dev consumers remote
 
 $(drawn): $(wildcard convert/demo/*.py) | setup
 	@if [ -d $(data) ] && ! ls $(data)/.drawn* >/dev/null 2>&1; then \
 		echo '$(data) is there and is not a drawing of this demo: remove it, or use DEMO=folder'; exit 1; fi
-	rm -rf $(data) $(shards)
+	rm -rf $(data) $(shards) $(sheets)
 	mkdir -p $(data)
 	touch $(data)/.drawn-begun
 	$(python) -m convert.demo --root $(data) --images $(IMAGES) --seed $(SEED)
@@ -39,9 +40,11 @@ $(drawn): $(wildcard convert/demo/*.py) | setup
 
 demo: setup $(drawn)
 	$(python) -m convert.run --all --root $(data) --out $(shards) --workers $(WORKERS)
+	$(python) -m shards.verify $(shards) --deep
+	@mkdir -p $(sheets)
 	@set -e; for split in $(shards)/*/train; do \
 		source=$$(basename $$(dirname $$split)); \
-		$(python) -m shards.view $$split --n 12 --out $(shards)/$$source.png; done
+		$(python) -m shards.view $$split --n 12 --out $(sheets)/$$source.png; done
 	@$(python) .ci/read_back.py $(shards)
 
 test: setup
@@ -57,13 +60,15 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 # An environment of its own: what some of these libraries ask for, no training job has to install.
-consumers: export VENV := $(VENV)-consumers
+# Doctests of the rooms that need torch or webdataset are here, where none may be left out.
+consumers: override export VENV := $(VENV)-consumers
 consumers: export GLAMM_CONSUMERS := all
 consumers:
-	@bash .ci/setup convert dev every-consumer
+	@bash .ci/setup convert dev every-consumer remote
 	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
 		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
 	$(VENV)/bin/python -m pytest -m consumers tests/consumers
+	$(VENV)/bin/python -m pytest -o addopts='-ra --doctest-modules' shards/load
 
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))
@@ -78,7 +83,7 @@ bench-loader:
 	$(VENV)/bin/python -m bench.loader --json $(found)/loader.json
 
 bench: setup bench-loader
-	@bash .ci/setup convert dev consumers bench
+	@bash .ci/setup convert dev consumers remote bench
 	mkdir -p $(found)
 	$(python) -m bench.image $(stock) $(PHOTOS) --json $(found)/image.json
 	$(python) -m bench.label --json $(found)/label.json
@@ -91,7 +96,7 @@ bench: setup bench-loader
 	$(python) -m bench.report $(found)
 
 clean:
-	rm -rf $(VENV) $(data) $(shards) build dist .coverage .hypothesis .*_cache
+	rm -rf $(VENV) $(data) $(shards) $(sheets) build dist .coverage .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help setup demo test fast check consumers bench bench-loader clean

@@ -1,7 +1,7 @@
 """What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
 
-A compiled module that does not build is left out. Without a `_native` the same is computed by
-numpy, or read sample by sample; without `_transcode` progressive and gray photos are encoded anew,
+A compiled module that does not build is left out. Without a `_native` numpy computes the same, or
+samples are read one by one; without `_transcode` progressive and gray photos are encoded anew,
 which loses a little.
 """
 
@@ -27,6 +27,8 @@ setup(
         Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("shards.load._native", ["shards/load/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("shards.load.glamm._native", ["shards/load/glamm/_native.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
                   extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),

@@ -19,7 +19,6 @@ for manifest in manifests:
     if tars:  # a split without a photo has no shard
         read[source] += sum(1 for _ in WebDataset(tars, shardshuffle=False).decode("pil"))
 
-print("\nContact sheets:", *sorted(map(str, shards.glob("*.png"))), sep="\n  ")
 print("\nSamples that plain webdataset reads, and what the manifests say:")
 for source, count in read.items():
     print(

@@ -21,8 +21,8 @@ from cyclopts.types import PositiveInt
 from bench.command import Claim, Section, measure, publish
 from bench.measure import Ways
 from shards.layout import to_members
-from shards.manifest import Tally
 from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
+from shards.tally import Tally
 from shards.tar import END, member_bytes
 from shards.write import ShardWriter
 

@@ -7,25 +7,23 @@ import msgspec
 
 from convert.config import Entry
 from convert.scan import SplitPlan, planned_shards
+from shards.checksum import hash_file
+from shards.classes import CLASSES
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
-from shards.manifest import (
-    CLASSES,
-    MANIFEST,
-    Manifest,
-    ShardInfo,
-    collect,
-    encode,
-    hash_file,
-    read_info,
-    read_manifest,
-)
+from shards.manifest import MANIFEST, Manifest, ShardInfo, collect, encode, read_info, read_manifest
 from shards.store import write_if_changed
 
 
-def finish_split(
-    folder: Path, entry: Entry, source: str, split: str, plan: SplitPlan
+def finish_split(  # noqa: PLR0913 - a name each
+    folder: Path,
+    entry: Entry,
+    source: str,
+    split: str,
+    plan: SplitPlan,
+    *,
+    indexes: Sequence[str] = (),
 ) -> Manifest | None:
     """The manifest of a split, written; None if a shard is not there yet.
 
@@ -35,6 +33,7 @@ def finish_split(
         source: its name.
         split: its name.
         plan: of the split.
+        indexes: names of the index formats that the job writes.
     """
     names = planned_shards(source, split, plan)
     infos = [info for name in names if (info := read_info(folder / f"{name}.json"))]
@@ -51,7 +50,14 @@ def finish_split(
         hashes = {name: hash_file(folder / name) for name in files}
     policy: dict[str, object] = msgspec.to_builtins(entry.handling.image)
     manifest = collect(
-        source, split, plan.digest, policy, infos, evaluated=plan.evaluated, files=hashes
+        source,
+        split,
+        plan.digest,
+        policy,
+        infos,
+        evaluated=plan.evaluated,
+        files=hashes,
+        indexes=indexes,
     )
     write_if_changed(folder / MANIFEST, encode(manifest))
     return manifest

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from shards.manifest import ClassInfo
+from shards.classes import ClassInfo
 from shards.sample import Box, Ids, Rle, Size, Span, Turn
 
 Places = tuple[str, ...]

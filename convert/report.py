@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.scan import SourcePlan
-from shards.manifest import EvalOverlap, Manifest, Tally, add
+from shards.manifest import EvalOverlap, Manifest
+from shards.tally import Tally, add
 
 
 def print_report(console: Console, manifests: Iterable[Manifest]) -> None:

@@ -20,8 +20,9 @@ from convert.errors import ConfigError, ConvertError
 from convert.execute import Executor, open_executor
 from convert.files import DataRoot
 from convert.folders import alone, input_folder, output_folder
-from convert.job import REFUSED, Job, Outcome, convert
+from convert.job import REFUSED, Outcome, convert
 from convert.pillow import live_pillow
+from convert.prepare import Job
 from convert.progress import TerminalDisplay
 from convert.report import by_source, over_budget, print_report
 from convert.sources.registry import SOURCES

@@ -6,7 +6,7 @@ import msgspec
 
 from convert.errors import ConfigError
 from convert.record import LabelTable
-from shards.manifest import ClassInfo
+from shards.classes import ClassInfo
 
 _IGNORE = 255
 

@@ -19,8 +19,9 @@ from convert.source import Item, Source
 from convert.spool import read_items
 from convert.transform import transform
 from shards.index import IndexFormat
-from shards.manifest import ShardInfo, Tally
+from shards.manifest import ShardInfo
 from shards.sample import Sample
+from shards.tally import Tally
 from shards.write import ShardWriter
 
 _FILTER = "filter "

@@ -1,44 +1,20 @@
 """What was written: one `ShardInfo` per shard, one `Manifest` per split of a source."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
-from xxhash import xxh3_64, xxh3_64_hexdigest
 
+from shards.checksum import hash_bytes
+from shards.classes import ClassInfo
 from shards.errors import CorruptShardError
+from shards.tally import Tally, add
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-_CHUNK = 1 << 22
-CLASSES = "classes.json"
 _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not of the format."""
-
-
-class Tally(msgspec.Struct, frozen=True):
-    """What became of the items: all of it decided by the data, none of it by the machine.
-
-    Attributes:
-        items: how many were planned; samples, rejected and filtered items make it up.
-        rejected: kind of error -> items; the rows are in `<shard>.rejects.jsonl`.
-        notes: what was normalised or left out -> how often.
-        bytes_in: of the photos and label maps read.
-        filtered: name of a filter -> items that it left out whole; rows as of the rejected.
-    """
-
-    items: int = 0
-    rejected: Mapping[str, int] = {}
-    notes: Mapping[str, int] = {}
-    bytes_in: int = 0
-    filtered: Mapping[str, int] = {}
-
-    @property
-    def lost(self) -> int:
-        """Items that became no sample."""
-        return sum(self.rejected.values()) + sum(self.filtered.values())
 
 
 class ShardInfo(msgspec.Struct, frozen=True):
@@ -80,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
     Attributes:
         files: of the split, beside the shards and theirs -> xxh3 of each.
         checksum: xxh3 of the manifest's own encoding while this was empty.
+        indexes: names of the index formats that the job writes: their files belong to the output.
     """
 
     format_version: int
@@ -94,14 +71,7 @@ class Manifest(msgspec.Struct, frozen=True):
     evaluated: EvalOverlap = EvalOverlap()
     files: Mapping[str, str] = {}
     checksum: str = ""
-
-
-class ClassInfo(msgspec.Struct, frozen=True):
-    """One row of a label table: the stored pixel value, its name, what is special about it."""
-
-    id: int
-    name: str
-    flags: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
 
 
 NO_OVERLAP = EvalOverlap()
@@ -116,6 +86,7 @@ def collect(  # noqa: PLR0913 - a field each
     *,
     evaluated: EvalOverlap = NO_OVERLAP,
     files: Mapping[str, str] = MappingProxyType({}),
+    indexes: Sequence[str] = (),
 ) -> Manifest:
     """Sum the shards' infos up, in plan order.
 
@@ -127,6 +98,7 @@ def collect(  # noqa: PLR0913 - a field each
         infos: one per planned shard, in plan order.
         evaluated: photos that are evaluated on, too.
         files: of the split, beside the shards and theirs -> xxh3 of each.
+        indexes: names of the index formats that the job writes.
     """
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -140,6 +112,7 @@ def collect(  # noqa: PLR0913 - a field each
         shards=tuple(infos),
         evaluated=evaluated,
         files=dict(files),
+        indexes=tuple(sorted(indexes)),
     )
     return msgspec.structs.replace(manifest, checksum=hash_bytes(encode(manifest)))
 
@@ -149,37 +122,6 @@ def is_whole(folder: Path, manifest: Manifest) -> bool:
     content = (folder / MANIFEST).read_bytes()
     said = f'"checksum": "{manifest.checksum}"'.encode()
     return hash_bytes(content.replace(said, b'"checksum": ""')) == manifest.checksum
-
-
-def hash_bytes(content: bytes) -> str:
-    """The xxh3 of a file: against accidents, not against forgers."""
-    return xxh3_64_hexdigest(content)
-
-
-def hash_file(path: Path) -> str:
-    """The same of a file that may be large."""
-    found = xxh3_64()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
-
-
-def add(tallies: Iterable[Tally]) -> Tally:
-    """Sum tallies up; kinds of errors and notes in alphabetical order."""
-    items = bytes_in = 0
-    rejected: Counter[str] = Counter()
-    notes: Counter[str] = Counter()
-    filtered: Counter[str] = Counter()
-    for tally in tallies:
-        items += tally.items
-        bytes_in += tally.bytes_in
-        rejected.update(tally.rejected)
-        notes.update(tally.notes)
-        filtered.update(tally.filtered)
-    counts = (dict(sorted(counter.items())) for counter in (rejected, notes, filtered))
-    by_error, by_note, by_filter = counts
-    return Tally(items, by_error, by_note, bytes_in, by_filter)
 
 
 def encode(value: ShardInfo | Manifest | Sequence[ClassInfo]) -> bytes:
@@ -217,18 +159,3 @@ def read_manifest(folder: Path) -> Manifest:
             f"{FORMAT_VERSION}; update glamm-shards"
         )
     return manifest
-
-
-def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
-    """The label table of a split's folder; empty where it has none.
-
-    Raises:
-        CorruptShardError: if the file is not a table.
-    """
-    path = folder / CLASSES
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[ClassInfo, ...])
-    except FileNotFoundError:
-        return ()
-    except _DAMAGED as error:
-        raise CorruptShardError(f"{path}: not a table of classes: {error}") from error

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from shards.classes import read_classes
 from shards.errors import ShardError
 from shards.layout import from_members
-from shards.manifest import MANIFEST, read_classes, read_info, read_manifest
+from shards.manifest import MANIFEST, read_info, read_manifest
 from shards.sample import Sample, check
 from shards.tar import read_members, split_name
 

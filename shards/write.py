@@ -9,13 +9,15 @@ from typing import Self
 
 from xxhash import xxh3_64_intdigest
 
+from shards.checksum import hash_bytes
 from shards.errors import SampleError, ShardError
 from shards.index import IndexFormat
 from shards.index.samples import Rows
 from shards.layout import to_members
-from shards.manifest import ShardInfo, Tally, encode, hash_bytes
+from shards.manifest import ShardInfo, encode
 from shards.sample import Sample, check
 from shards.store import publish, temporary_name, write_whole
+from shards.tally import Tally
 from shards.tar import BLOCK, END, Entry, Member, member_bytes
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shards.checksum import hash_file
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
 from shards.load.loader import Loader, Pace
@@ -9,8 +10,9 @@ from shards.load.opening import open_data
 from shards.load.plan import Order
 from shards.load.split import EVERYTHING
 from shards.load.works import RawWork
-from shards.manifest import MANIFEST, Tally, collect, encode, hash_file
+from shards.manifest import MANIFEST, collect, encode
 from shards.sample import EncodedImage, Region, Sample, Size
+from shards.tally import Tally
 from shards.write import ShardWriter
 
 

@@ -23,7 +23,8 @@ from convert.config import Config
 from convert.config_file import load_config
 from convert.execute import Executor, open_executor
 from convert.files import DataRoot
-from convert.job import Job, convert
+from convert.job import convert
+from convert.prepare import Job
 from convert.sources.registry import SOURCES
 
 app = App(help=__doc__)

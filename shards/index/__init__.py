@@ -15,6 +15,10 @@ from shards.tar import Entry
 
 Files = Mapping[str, bytes]
 """Path -> content, relative to the folder that the function is about."""
+Writer = Callable[[Path], None]
+"""Writes a file where none is yet, the same bytes every time."""
+LargeFiles = Mapping[str, bytes | Writer]
+"""`Files` of which some are too large to be held: what writes them stands for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,13 @@ class IndexFormat:
         split_files: a split -> files in its folder.
         source_files: the finished splits of a source -> files in the source's folder.
         output_files: name of a source -> its finished splits -> files in the output's folder.
-        patterns: globs of its files, below the output's folder, for a format that is dear to make:
-            `shards.verify` makes nothing to compare where none of them is found.
+        patterns: globs of its files, below the output's folder: where none of them is found, and
+            no job wrote the format, `shards.verify` does not look for it.
     """
 
     name: str
+    patterns: tuple[str, ...]
     shard_files: Callable[[str, Sequence[Entry]], Files] = _no_shard_files
-    split_files: Callable[[Listing], Files] = _no_split_files
-    source_files: Callable[[Splits], Files] = _no_source_files
-    output_files: Callable[[Mapping[str, Splits]], Files] = _no_output_files
-    patterns: tuple[str, ...] = ()
+    split_files: Callable[[Listing], LargeFiles] = _no_split_files
+    source_files: Callable[[Splits], LargeFiles] = _no_source_files
+    output_files: Callable[[Mapping[str, Splits]], LargeFiles] = _no_output_files

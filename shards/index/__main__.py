@@ -39,7 +39,7 @@ def index(
         return 2
     try:
         written = write_indexes(out, [INDEX_FORMATS[name] for name in format], shards=True)
-    except CorruptShardError as error:
+    except (CorruptShardError, OSError) as error:
         sys.stderr.write(f"index: {error}\n")
         return 1
     sys.stderr.write(f"{written} files written\n")

@@ -145,4 +145,4 @@ def _field(name: str, kind: str, source: Mapping[str, object]) -> _Node:
     return {"@type": "cr:Field", "@id": name, "name": name, "dataType": kind, "source": source}
 
 
-CROISSANT = IndexFormat("croissant", source_files=source_files)
+CROISSANT = IndexFormat("croissant", ("*/croissant.json",), source_files=source_files)

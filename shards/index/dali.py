@@ -22,4 +22,4 @@ def _line(entry: Entry) -> str:
     return " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in entry.members)
 
 
-DALI = IndexFormat("dali", shard_files=shard_files)
+DALI = IndexFormat("dali", ("*/*/*[0-9].idx",), shard_files=shard_files)

@@ -117,4 +117,4 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-HUGGING_FACE = IndexFormat("huggingface", output_files=output_files)
+HUGGING_FACE = IndexFormat("huggingface", ("README.md",), output_files=output_files)

@@ -119,7 +119,7 @@ def encode_table(table: pa.Table) -> bytes:
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The rows of a file, mapped into memory.
+    """The rows of a file, mapped into memory; columns that are not known here are left out.
 
     Raises:
         CorruptShardError: if there is none, or it is not of this schema.
@@ -132,9 +132,10 @@ def read_rows(path: Path) -> pa.Table:
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise CorruptShardError(f"{path}: not an Arrow file: {error}") from error
-    if table.schema != SCHEMA:
-        raise CorruptShardError(f"{path}: of other columns than {', '.join(SCHEMA.names)}")
-    return table
+    lacking = [field.name for field in SCHEMA if field not in list(table.schema)]
+    if lacking:
+        raise CorruptShardError(f"{path}: lacks {', '.join(lacking)}, or has it of another type")
+    return table.select(SCHEMA.names)
 
 
 def write_merged(paths: Sequence[Path], target: Path) -> None:

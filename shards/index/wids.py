@@ -53,4 +53,4 @@ def _md5(path: Path) -> str:
     return found.hexdigest()
 
 
-WIDS = IndexFormat("wids", split_files=split_files, patterns=("*/*/shardindex.json",))
+WIDS = IndexFormat("wids", ("*/*/shardindex.json",), split_files=split_files)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from shards.checksum import hash_file
+from shards.classes import read_classes
 from shards.errors import CorruptShardError
-from shards.index import Files, IndexFormat, Listing
+from shards.index import IndexFormat, LargeFiles, Listing, Writer
 from shards.index.samples import SAMPLES, read_rows, write_merged
-from shards.manifest import Manifest, ShardInfo, read_classes, read_manifest
+from shards.manifest import Manifest, ShardInfo, read_manifest
 from shards.store import publish_file, temporary_name, write_if_changed
 
 Sources = Mapping[str, Mapping[str, Listing]]
@@ -62,13 +64,13 @@ def write_indexes(out: Path, formats: Sequence[IndexFormat], *, shards: bool) ->
     for format_ in formats:
         for folder, files in index_files(out, format_, sources, shards=shards):
             for name, content in files.items():
-                written += write_if_changed(folder / name, content)
+                written += write_content(folder / name, content)
     return written
 
 
 def index_files(
     out: Path, format_: IndexFormat, sources: Sources, *, shards: bool
-) -> Iterator[tuple[Path, Files]]:
+) -> Iterator[tuple[Path, LargeFiles]]:
     """(folder, files) of everything that one format wants."""
     for source, splits in sources.items():
         for listing in splits.values():
@@ -77,3 +79,24 @@ def index_files(
             yield listing.folder, format_.split_files(listing)
         yield out / source, format_.source_files(splits)
     yield out, format_.output_files(sources)
+
+
+def write_content(path: Path, content: bytes | Writer) -> bool:
+    """Write one file of a format, whole or not at all, unless it already says so; True if written.
+
+    Raises:
+        CorruptShardError: if the shards are such that the format has no file for them.
+    """
+    if isinstance(content, bytes):
+        return write_if_changed(path, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        content(temporary)
+        if path.is_file() and hash_file(path) == hash_file(temporary):
+            return False
+        publish_file(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True

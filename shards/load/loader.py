@@ -133,7 +133,11 @@ class Loader(Generic[T_co]):
     def run(self, epoch: int, numbers: range) -> Generator[T_co]:
         """Some batches of an epoch, wherever the loader stands."""
         asked = self._schedule.batches(epoch, numbers)
-        return self._make_ahead(asked) if self._pace.threads else self._make_each(asked)
+        try:
+            yield from self._make_ahead(asked) if self._pace.threads else self._make_each(asked)
+        finally:
+            for split in self._schedule.splits:
+                split.files.stop_ahead()
 
     def _make_each(self, batches: Iterator[Asked]) -> Generator[T_co]:
         for asked in batches:

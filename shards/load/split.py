@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shards.classes import CLASSES, read_classes
 from shards.errors import CorruptShardError, LoadError
 from shards.index.samples import SAMPLES, read_rows
 from shards.load.files import Files, open_files
 from shards.load.query import select
 from shards.load.shuffle import Ints
-from shards.manifest import CLASSES, MANIFEST, Manifest, read_classes, read_manifest
+from shards.manifest import MANIFEST, Manifest, read_manifest
 
 EXPANDS = ("regions", "masks", "boxes", "phrases", "captions", "conversations")
 """Columns that units can be counted by."""

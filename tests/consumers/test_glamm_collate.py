@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from shards.classes import read_classes
 from shards.load.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
 from shards.load.glamm.sources import COUNTED
 from shards.load.plain import read_split
-from shards.manifest import read_classes
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 torch = pytest.importorskip("torch")

@@ -3,17 +3,18 @@
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.demo import DRAWINGS
+from shards.classes import read_classes
 from shards.errors import CorruptShardError
 from shards.index.samples import read_rows
 from shards.load.index import SampleIndex
 from shards.load.plain import read_split
 from shards.load.query import parse
-from shards.manifest import read_classes
 from tests.conftest import command
 
 
@@ -83,6 +84,32 @@ def test_classes_of_regions_and_of_label_maps(converted):
                 asked += 1
             assert index.where("classes contains 'no such thing'").size == 0
     assert asked > 50
+
+
+def test_questions_need_no_tar(converted, tmp_path):
+    folder = tmp_path / "train"
+    shutil.copytree(converted / "ade20k/train", folder, ignore=shutil.ignore_patterns("*.tar"))
+    assert not list(folder.glob("*.tar"))
+    with SampleIndex(folder) as index, SampleIndex(converted / "ade20k/train") as whole:
+        for question in ("masks >= 3", "classes contains 'sky' and width > 0", "height > 1"):
+            assert index.where(question).tolist() == whole.where(question).tolist()
+        assert index.where("height > 1").size == len(index)
+
+
+def test_a_column_that_a_later_version_has(converted, tmp_path):
+    """docs/format.md: a new field raises no version; one that is gone is told."""
+    path = converted / "refcoco/train/samples.arrow"
+    rows = pa.ipc.open_file(str(path)).read_all()
+    later = rows.append_column("mood", pa.array(["good"] * len(rows)))
+    for table, name in ((later, "later"), (rows.drop_columns(["masks"]), "without")):
+        with (
+            pa.OSFile(str(tmp_path / name), "wb") as stream,
+            pa.ipc.new_file(stream, table.schema) as writer,
+        ):
+            writer.write_table(table)
+    assert read_rows(tmp_path / "later").equals(read_rows(path))
+    with pytest.raises(CorruptShardError, match="without: lacks masks"):
+        read_rows(tmp_path / "without")
 
 
 def test_the_classes_of_a_label_map_are_those_in_its_pixels(converted):

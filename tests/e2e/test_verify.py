@@ -2,18 +2,39 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
+from functools import partial
 
 import pytest
 
 from convert.run import run
 from shards.index.dali import DALI
+from shards.index.huggingface import HUGGING_FACE
+from shards.index.registry import INDEX_FORMATS
 from shards.index.samples import encode_table, read_rows
-from shards.manifest import Tally
+from shards.index.write import write_indexes
+from shards.tally import Tally
 from shards.verify import verify
+from shards.verify.damage import difference
+from shards.verify.finding import OTHERS
 from shards.write import ShardWriter
 from tests.conftest import command, hash_tree
 from tests.unit.test_sample import make
+
+SHARD = "ade20k/val/ade20k-val-000000"
+NAMES = [
+    "README.md", "ade20k/croissant.json", "ade20k/val/classes.json", "ade20k/val/manifest.json",
+    "ade20k/val/samples.arrow", f"{SHARD}.tar", f"{SHARD}.json", f"{SHARD}.arrow", f"{SHARD}.idx",
+]  # fmt: skip
+"""Tar, record, rows, index; of the split manifest, samples, classes; two cards."""
+ADDED = [
+    f"{SHARD}.tar.idx", "ade20k/val/shardindex.json",
+    *(f"ade20k/.nv-meta/{name}"
+      for name in (".info.json", "dataset.yaml", "index.sqlite", "index.uuid", "split.yaml")),
+]  # fmt: skip
+"""What the formats add that are not written unasked."""
 
 
 @pytest.fixture
@@ -21,20 +42,30 @@ def copy(converted, tmp_path):
     out = tmp_path / "out"
     for source in ("refcoco", "ade20k"):
         shutil.copytree(converted / source, out / source)
+    write_indexes(out, [HUGGING_FACE], shards=False)  # of these two
     return out
 
 
 @pytest.fixture
-def small(tmp_path, draw_miniature, small_shards):
-    """The smallest output there is: one label map in one shard."""
-    out = tmp_path / "small"
-    root = draw_miniature(8).root
-    code = run(
-        source=["ade20k"], split=["val"], limit=1, workers=0, root=root, out=out,
-        config=small_shards,
+def convert_again(tmp_path, draw_miniature, small_shards):
+    """One label map, in one shard: the smallest output there is."""
+    return partial(
+        run, source=["ade20k"], split=["val"], limit=1, workers=0, root=draw_miniature(8).root,
+        out=tmp_path / "small", config=small_shards,
     )  # fmt: skip
-    assert code == 0
-    return out
+
+
+@pytest.fixture
+def small(tmp_path, convert_again):
+    assert convert_again() == 0
+    return tmp_path / "small"
+
+
+@pytest.fixture
+def small_indexed(small):
+    """With the files of every format."""
+    write_indexes(small, list(INDEX_FORMATS.values()), shards=True)
+    return small
 
 
 def problems(out, depth="bytes"):
@@ -58,28 +89,116 @@ def flip(path, place, bit=1):
     path.write_bytes(content)
 
 
-def each_flip_is_found(out, step):
-    paths = [path for path in sorted(out.rglob("*")) if path.is_file()]
-    assert len(paths) == 9  # tar, record, rows, index; manifest, samples, classes; two cards
+def each_flip_is_found(out, names, step):
     flipped = 0
-    for path in paths:
+    for name in names:
+        path = out / name
         whole = path.read_bytes()
         for place in range(0, len(whole), step):
             flip(path, place, 1 << (place % 8))
-            assert verify(out), (path, place)
+            assert name in files(out), (name, place)
             path.write_bytes(whole)
             flipped += 1
     assert verify(out) == []
     return flipped
 
 
-def test_flipped_bits_anywhere(small):
-    assert each_flip_is_found(small, step=499) > 40
+def test_every_file_is_named_here(small_indexed):
+    found = {path for path in small_indexed.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(small_indexed)) for path in found} == {*NAMES, *ADDED}
+
+
+def test_flipped_bits_anywhere(small_indexed):
+    assert each_flip_is_found(small_indexed, [*NAMES, *ADDED], step=1999) > 40
 
 
 @pytest.mark.slow
 def test_each_flipped_byte(small):
-    assert each_flip_is_found(small, step=1) > 10_000
+    assert each_flip_is_found(small, NAMES, step=1) > 10_000
+
+
+@pytest.mark.slow
+def test_each_flipped_byte_of_an_index_that_was_added(small_indexed):
+    names = [name for name in ADDED if not name.endswith("sqlite")]
+    assert each_flip_is_found(small_indexed, names, step=1) > 500
+
+
+@pytest.mark.slow
+def test_each_flipped_byte_of_a_database(small_indexed):
+    """Which is compared with one that is made anew; here it is made but once."""
+    path = small_indexed / "ade20k/.nv-meta/index.sqlite"
+    whole = path.read_bytes()
+    assert len(whole) > 20_000
+    for place in range(len(whole)):
+        flip(path, place, 1 << (place % 8))
+        assert difference(path, whole) == place
+        path.write_bytes(whole)
+    for place in range(0, len(whole), 97):
+        flip(path, place)
+        [found] = verify(small_indexed, "records")
+        assert (found.file, found.offset) == ("ade20k/.nv-meta/index.sqlite", place)
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["samples.arrow", "manifest.json", "classes.json"])
+def test_what_a_broken_split_was_made_of_is_not_called_foreign(converted, tmp_path, name):
+    """Nor are files that are made of more than one split, by what is left of them."""
+    out = tmp_path / "out"
+    shutil.copytree(converted, out)
+    write_indexes(out, list(INDEX_FORMATS.values()), shards=True)
+    flip(out / "ade20k/train" / name, 50)
+    assert files(out) == {f"ade20k/train/{name}"}
+    (out / "refcoco/train/mine.txt").write_text("")
+    assert files(out, "records") == {f"ade20k/train/{name}", "refcoco/train/mine.txt"}
+
+
+def test_where_a_tar_is_damaged(copy):
+    tar = min((copy / "refcoco/train").glob("*.tar"))
+    whole = tar.read_bytes()
+    rows = read_rows(tar.with_suffix(".arrow")).to_pylist()
+    assert len(rows) > 1
+    for row in rows:
+        flip(tar, row["offset"] + row["size"] // 2)
+        told = {(f.problem, f.offset) for f in verify(copy) if f.offset is not None}
+        end = row["offset"] + row["size"]
+        assert told == {(f"{row['key']}, up to byte {end:,}: not what was written", row["offset"])}
+        tar.write_bytes(whole)
+    flip(tar, len(whole) - 1)
+    assert [found.offset for found in verify(copy)] == [None, end]
+
+
+def obey(found, out, again):
+    """Do what the remedy says, and nothing else."""
+    if deleted := re.match(r"delete (\S+) beside it", found.remedy):
+        ((out / found.file).parent / deleted[1]).unlink(missing_ok=True)
+        assert "python -m convert.run again" in found.remedy
+        again()
+    else:
+        program, *arguments = shlex.split(found.remedy)
+        assert (program, arguments[0]) == ("python", "-m")
+        assert command(*arguments[1:]).returncode == 0
+
+
+@pytest.mark.parametrize("name", [*NAMES, *ADDED])
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_remedies_help(small_indexed, convert_again, name, damage):
+    path = small_indexed / name
+    before = path.read_bytes()
+    if damage == "flipped":
+        flip(path, len(before) // 2)
+    elif path.name == "shardindex.json":
+        pytest.skip("of an index that was added nobody knows when all of it is gone")
+    else:
+        path.unlink()
+    found = verify(small_indexed)
+    assert name in {each.file for each in found}
+    for _ in range(2):  # a shard made anew has lost what was added to it: that is found next
+        if found:
+            first = next(each for each in found if each.remedy != OTHERS)
+            obey(first, small_indexed, convert_again)
+        found = verify(small_indexed)
+    assert found == []
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("bytes_left", [0, 511, 512, 5000, -1024, -1])
@@ -122,7 +241,7 @@ def test_a_key_in_two_sources(copy):
 
         entry = Entry(Stub(), Handling())  # type: ignore[arg-type]
         finish_split(copy / source / "train", entry, source, "train", SplitPlan(1, 1, 0, 0, "d"))
-    found = {(f, said) for f, said in problems(copy, "records") if "croissant" not in f}
+    found = {(f, said) for f, said in problems(copy, "records") if "/train/" in f}
     assert found == {
         (f"{source}/train/samples.arrow", "the key same-1 comes more than once in the output")
         for source in ("one", "two")
@@ -191,7 +310,8 @@ def test_the_command(copy):
     done = command("shards.verify", copy)
     assert done.returncode == 1
     assert f"refcoco/train/{tar.name}: its sha256 is not its record's" in done.stdout
-    assert "convert the split again" in done.stdout
+    assert f"refcoco/train/{tar.name}, byte 0: refcoco-" in done.stdout
+    assert "delete refcoco-train-000000.json beside it" in done.stdout
     as_json = command("shards.verify", copy, "--json")
     assert as_json.returncode == 1
     assert f"refcoco/train/{tar.name}" in {row["file"] for row in json.loads(as_json.stdout)}

@@ -8,7 +8,8 @@ import pyarrow as pa
 from shards.index import Listing
 from shards.index.croissant import source_files
 from shards.index.samples import SCHEMA
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, collect
+from shards.tally import Tally
 
 
 def listing(split: str, *samples: int) -> Listing:

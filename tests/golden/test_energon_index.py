@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 import struct
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,12 +12,14 @@ import pyarrow as pa
 import pytest
 
 from shards.errors import CorruptShardError
-from shards.index import Listing, energon
+from shards.index import Listing, energon_database
 from shards.index.energon import ENERGON, shard_files, source_files
+from shards.index.huggingface import HUGGING_FACE
 from shards.index.samples import SCHEMA
 from shards.index.write import write_indexes
 from shards.load.plain import read_shard
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, collect
+from shards.tally import Tally
 from shards.tar import END, Entry, Member, read_members
 from shards.verify import verify
 from tests.conftest import hash_tree
@@ -30,6 +33,7 @@ INFO = b"""\
     "train/sa-train-000002.tar": 1
   }
 }"""
+INDEX = ".nv-meta/index.sqlite"
 SPLITS = b"""\
 exclude: []
 split_parts:
@@ -61,6 +65,17 @@ def listing(split, *samples, plan="", labels=0):
 SOURCE = {"testB": listing("testB", 1, labels=4), "train": listing("train", 2, 0, 1)}
 
 
+def made(splits, folder):
+    """The files of a source, whole."""
+    files = dict(source_files(splits))
+    path = folder / "index.sqlite"
+    path.unlink(missing_ok=True)
+    write = files[INDEX]
+    assert callable(write)
+    write(path)
+    return {**files, INDEX: path.read_bytes()}
+
+
 def rows_of(index, table):
     database = sqlite3.connect(":memory:")
     try:
@@ -82,9 +97,9 @@ def test_a_shard():
     assert shard_files("sa-train-000001", []) == {}
 
 
-def test_a_source():
-    files = dict(source_files(SOURCE))
-    index = files.pop(".nv-meta/index.sqlite")
+def test_a_source(tmp_path):
+    files = made(SOURCE, tmp_path)
+    index = files.pop(INDEX)
     assert files == {
         ".nv-meta/.info.json": INFO,
         ".nv-meta/split.yaml": SPLITS,
@@ -110,9 +125,9 @@ def test_a_source():
     ]
 
 
-def test_every_split_is_in_a_part():
+def test_every_split_is_in_a_part(tmp_path):
     names = ("test", "testA", "testC", "train", "val", "val_seen")
-    files = source_files({name: listing(name, 1) for name in names})
+    files = made({name: listing(name, 1) for name in names}, tmp_path)
     assert files[".nv-meta/split.yaml"].decode().splitlines()[2:] == [
         "  train:", "  - train/sa-train-000000.tar",
         "  val:", "  - val/sa-val-000000.tar", "  - val_seen/sa-val_seen-000000.tar",
@@ -121,10 +136,11 @@ def test_every_split_is_in_a_part():
     ]  # fmt: skip
 
 
-def test_the_same_shards_give_the_same_bytes():
+def test_the_same_shards_give_the_same_bytes(tmp_path):
     replanned = {**SOURCE, "train": listing("train", 2, 0, 1, plan="another")}
-    assert source_files(replanned) == source_files(SOURCE)
-    index = source_files(SOURCE)[".nv-meta/index.sqlite"]
+    files = made(SOURCE, tmp_path)
+    assert made(replanned, tmp_path) == files
+    index = files[INDEX]
     assert index[16:18] == b"\x10\0"  # pages of 4096 bytes
     assert index[92:100] == bytes(8)  # nor is there a version of SQLite in its header
 
@@ -140,24 +156,41 @@ def test_other_shards_have_another_uuid():
     assert source_files(other)[name] != source_files(SOURCE)[name]
 
 
-@pytest.mark.parametrize("pages", [1, 2, 6])
-def test_a_database_too_large_for_sqlite_is_left_out(monkeypatch, pages):
-    whole = source_files(SOURCE)
-    assert len(whole[".nv-meta/index.sqlite"]) == 4096 * 7
-    monkeypatch.setattr(energon, "_MAX_PAGES", pages)
-    assert whole.keys() - source_files(SOURCE).keys() == {".nv-meta/index.sqlite"}
-    monkeypatch.setattr(energon, "_MAX_PAGES", 7)
-    assert source_files(SOURCE) == whole
+def many(shards, samples):
+    """Shards of a source whose keys come in no order."""
+    for tar in range(shards):
+        keys = [f"sa-{(tar * samples + n) * 7919 % 1_000_003:012}" for n in range(samples)]
+        yield [
+            Entry(key, 4096 * n, 4096, 0, (Member(f"{key}.jpg", 4096 * n + 512, 900),))
+            for n, key in enumerate(keys)
+        ]
 
 
-def test_a_key_that_comes_twice():
+def test_less_memory_gives_the_same_bytes(monkeypatch, tmp_path):
+    """What does not fit waits in files, and is sorted there."""
+    rows = partial(many, 30, 1000)
+    energon_database.write_database(rows, tmp_path / "much.sqlite")
+    monkeypatch.setattr(energon_database, "_MEBIBYTES", 0.1)
+    energon_database.write_database(rows, tmp_path / "little.sqlite")
+    much = (tmp_path / "much.sqlite").read_bytes()
+    assert len(much) > 2_000_000
+    assert (tmp_path / "little.sqlite").read_bytes() == much
+    assert len(rows_of(much, "samples")) == 30_000
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path):
+    with pytest.raises(OSError, match=r"index\.sqlite: unable to open database file"):
+        energon_database.write_database(partial(many, 1, 1), tmp_path / "none/index.sqlite")
+
+
+def test_a_key_that_comes_twice(tmp_path):
     train = listing("train", 1)
     again = {
         "train": train,
         "val": Listing(train.folder, listing("val", 1).manifest, train.rows, {}),
     }
-    with pytest.raises(CorruptShardError, match=r"^sa: a key comes more than once"):
-        source_files(again)
+    with pytest.raises(CorruptShardError, match=r"^a key comes more than once"):
+        made(again, tmp_path)
 
 
 def test_nothing_without_a_sample():
@@ -167,7 +200,7 @@ def test_nothing_without_a_sample():
 def test_of_the_miniature(converted, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(converted / "refclef", out / "refclef")
-    assert write_indexes(out, [ENERGON], shards=True)
+    assert write_indexes(out, [ENERGON, HUGGING_FACE], shards=True)
     tars = sorted(out.rglob("*.tar"))
     for tar in tars:
         found = tar.with_name(f"{tar.name}.idx").read_bytes()

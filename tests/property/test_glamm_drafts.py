@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shards.classes import ClassInfo
 from shards.load.glamm import ExampleError, Examples
 from shards.load.glamm.conversation import render
 from shards.load.glamm.sources import COUNTED, Task
-from shards.manifest import ClassInfo
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size, Span, Turn
 
 SIZE = Size(4, 6)

@@ -14,9 +14,9 @@ from shards.errors import SampleError
 from shards.index.dali import DALI
 from shards.layout import Annotations, from_members, to_members
 from shards.load.plain import read_shard
-from shards.manifest import Tally
 from shards.mask import decode_mask
 from shards.sample import EncodedImage, Region, Rle, Size, Span, check
+from shards.tally import Tally
 from shards.tar import BLOCK, read_members
 from shards.write import ShardWriter
 from tests.property.strategies import coco_decode, samples

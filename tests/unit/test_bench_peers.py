@@ -154,7 +154,7 @@ def test_ray_data_makes_the_same_samples(drawn, ours, tmp_path) -> None:
 
 def test_the_config_differs_in_the_size_of_shards_alone(tmp_path) -> None:
     config = load_config(convert.write_config(tmp_path, {"refcoco": 60}), SOURCES)
-    assert config.sources["refcoco"].handling.items_per_shard == 10
+    assert config.sources["refcoco"].handling.items_per_shard == 60 // convert.SHARDS
     assert config.sources["ade20k"].handling.items_per_shard == 1000
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shards.classes import ClassInfo
 from shards.errors import LoadError, ShardError
 from shards.load.glamm import EXPANDS, SOURCES, WORDING, ExampleError, Examples, Prompts, Settings
 from shards.load.glamm.chance import Chance
@@ -16,7 +17,6 @@ from shards.load.glamm.conversation import MARKS
 from shards.load.glamm.grounded import lower
 from shards.load.glamm.segment import part_name
 from shards.load.glamm.sources import COUNTED, FAMILIES
-from shards.manifest import ClassInfo
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size, Span, Turn
 from tests.conftest import REPOSITORY
 

@@ -4,19 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shards.classes import ClassInfo, read_classes
 from shards.errors import CorruptShardError
-from shards.manifest import (
-    FORMAT_VERSION,
-    ClassInfo,
-    ShardInfo,
-    Tally,
-    add,
-    collect,
-    encode,
-    read_classes,
-    read_info,
-    read_manifest,
-)
+from shards.manifest import FORMAT_VERSION, ShardInfo, collect, encode, read_info, read_manifest
+from shards.tally import Tally, add
 
 _counts = st.dictionaries(st.text(max_size=5), st.integers(0, 2**40), max_size=3)
 _tallies = st.builds(Tally, st.integers(0, 2**40), _counts, _counts, st.integers(0, 2**60))

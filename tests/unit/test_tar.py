@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.errors import CorruptShardError, SampleError
-from shards.manifest import Tally
+from shards.tally import Tally
 from shards.tar import BLOCK, END, Member, member_bytes, read_members, split_name
 from shards.write import ShardWriter
 from tests.unit.test_sample import make

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shards.classes import ClassInfo
 from shards.draw import draw_sheet, draw_tile, letters, words
 from shards.draw.colours import BLACK, GREY, PALETTE, choose_colours, colour_of, contrast_to_white
 from shards.draw.letters import Run, spell, wrap
 from shards.draw.photo import WIDTH
 from shards.errors import CorruptShardError, MaskError, SampleError
-from shards.manifest import ClassInfo, Tally, collect, encode
+from shards.manifest import collect, encode
 from shards.mask import encode_mask
 from shards.pick import ViewError, choose, find_samples, open_shelf
 from shards.sample import (
@@ -28,6 +29,7 @@ from shards.sample import (
     Span,
     Turn,
 )
+from shards.tally import Tally
 from shards.view import app, make_sheet, view
 from shards.write import ShardWriter
 

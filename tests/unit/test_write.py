@@ -12,8 +12,9 @@ import pytest
 from shards.errors import SampleError, ShardError
 from shards.index.dali import DALI
 from shards.load.plain import read_shard
-from shards.manifest import Tally, encode, read_info
+from shards.manifest import encode, read_info
 from shards.sample import EncodedImage, Size
+from shards.tally import Tally
 from shards.write import ShardWriter
 from tests.conftest import hash_tree
 from tests.unit.test_sample import make

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from shards.classes import CLASSES, ClassInfo, read_classes
 from shards.load.glamm.examples import DEFAULTS, Examples
 from shards.load.glamm.prompts import Prompts
 from shards.load.glamm.settings import Settings
@@ -10,7 +11,6 @@ from shards.load.glamm.wording import WORDING
 from shards.load.mixture import Mixture
 from shards.load.opening import Data
 from shards.load.split import Chosen, Split
-from shards.manifest import CLASSES, ClassInfo, read_classes
 
 
 def examples_for(

@@ -1,0 +1,32 @@
+"""The label table of a split: `classes.json`, where there are label maps."""
+
+from pathlib import Path
+
+import msgspec
+
+from shards.errors import CorruptShardError
+
+CLASSES = "classes.json"
+
+
+class ClassInfo(msgspec.Struct, frozen=True):
+    """One row of a label table: the stored pixel value, its name, what is special about it."""
+
+    id: int
+    name: str
+    flags: tuple[str, ...] = ()
+
+
+def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
+    """The label table of a split's folder; empty where it has none.
+
+    Raises:
+        CorruptShardError: if the file is not a table.
+    """
+    path = folder / CLASSES
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=tuple[ClassInfo, ...])
+    except FileNotFoundError:
+        return ()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CorruptShardError(f"{path}: not a table of classes: {error}") from error
