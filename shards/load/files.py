@@ -16,6 +16,8 @@ _STRETCH = 1 << 17
 """Bytes that the kernel is asked to read at once. It reads no more than its device's read-ahead,
 however much is asked for, and 128 KiB is the least that is usual."""
 
+_PROBES = 16
+
 
 class Files(Protocol):
     """The files of one split, wherever they are.
@@ -111,7 +113,10 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
     except OSError:
         return
     try:
-        for start in range(0, os.fstat(fd).st_size, _STRETCH):
+        size = os.fstat(fd).st_size
+        if _is_in_memory(fd, size):
+            return
+        for start in range(0, size, _STRETCH):
             if stop.is_set():
                 return
             os.posix_fadvise(fd, start, _STRETCH, os.POSIX_FADV_WILLNEED)
@@ -119,6 +124,19 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
         return
     finally:
         os.close(fd)
+
+
+def _is_in_memory(fd: int, size: int) -> bool:
+    """Whether the kernel has the file, as far as some probes show: asking for it all costs time."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    byte = bytearray(1)
+    try:
+        for number in range(_PROBES):
+            os.preadv(fd, (byte,), size * number // _PROBES, os.RWF_NOWAIT)
+    except OSError:  # it would have to wait for the disk, or the file system cannot say
+        return False
+    return True
 
 
 def open_files(where: str | Path, *, cache: Cache | None = None) -> Files:
