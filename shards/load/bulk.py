@@ -5,14 +5,13 @@ time. The compiled reader needs neither; without it, samples are read one by one
 """
 
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from threading import Lock
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.load.descriptors import Descriptors
 from shards.load.files import LocalFiles
 from shards.load.split import Places, Split
 
@@ -23,22 +22,8 @@ except ImportError:  # it was not compiled
 else:
     BUILT = True
 
-_OPEN_FILES = 128
 _LEAST = 241
 """Bytes of a sample that the compiled reader takes; a tar's header has more."""
-
-
-class _OpenFile:
-    """A descriptor that is closed when nobody refers to it any more, not while one reads."""
-
-    __slots__ = ("fd",)
-
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        if hasattr(self, "fd"):
-            close(self.fd)
 
 
 class BulkReader:
@@ -51,14 +36,13 @@ class BulkReader:
             splits: by number.
         """
         here = BUILT and all(type(split.files) is LocalFiles for split in splits)
-        self._splits = splits if here else ()
-        self._lock = Lock()
-        self.close()
+        self._names = [split.names for split in splits] if here else []
+        self._files = [Descriptors(partial(_open, split)) for split in splits] if here else []
 
     def close(self) -> None:
         """Close what nobody is reading."""
-        self._files: dict[tuple[int, int], _OpenFile] = {}
-        self._order: deque[tuple[int, int]] = deque()
+        for files in self._files:
+            files.forget()
 
     def read(
         self, parts: NDArray[np.int64], found: Places, out: NDArray[np.uint8], *, check: bool
@@ -71,13 +55,12 @@ class BulkReader:
             out: uint8 [their bytes].
             check: compare each with its checksum.
         """
-        if not self._splits or not len(parts) or int(found.sizes.min()) < _LEAST:
+        if not self._files or not len(parts) or int(found.sizes.min()) < _LEAST:
             return False
+        places = zip(parts.tolist(), found.shards.tolist(), strict=True)
         try:
-            files = [
-                self._files.get(key) or self._open(*key)
-                for key in zip(parts.tolist(), found.shards.tolist(), strict=True)
-            ]
+            # referred to until they were read, so that none is closed for another
+            files = [self._files[part].open(self._names[part][shard]) for part, shard in places]
         except OSError:
             return False
         descriptors = np.array([file.fd for file in files], np.int32)
@@ -85,14 +68,6 @@ class BulkReader:
         done = _native.read(descriptors, found.offsets, found.sizes, checksums, out)
         return done == len(files)
 
-    def _open(self, part: int, shard: int) -> _OpenFile:
-        split = self._splits[part]
-        with self._lock:
-            file = self._files.get((part, shard))
-            if file is None:
-                file = _OpenFile(split.files.path(split.names[shard]))
-                self._files[part, shard] = file
-                self._order.append((part, shard))
-                if len(self._order) > _OPEN_FILES:
-                    self._files.pop(self._order.popleft(), None)
-        return file
+
+def _open(split: Split, name: str) -> int:
+    return os.open(split.files.path(name), os.O_RDONLY | os.O_CLOEXEC)

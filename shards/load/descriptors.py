@@ -50,7 +50,7 @@ class Descriptors:
 
     def read(self, name: str, offset: int, out: memoryview) -> int:
         """Bytes read into `out`: fewer than it has only where the file ends."""
-        file = self._files.get(name) or self.open(name, self._opener)
+        file = self._files.get(name) or self.open(name)
         file.used = next(self._now)
         found = os.preadv(file.fd, (out,), offset)
         while found < len(out):  # a signal, or more than 2 GiB
@@ -60,12 +60,12 @@ class Descriptors:
             found += more
         return found
 
-    def open(self, name: str, opener: Callable[[str], int]) -> OpenFile:
+    def open(self, name: str, opener: Callable[[str], int] | None = None) -> OpenFile:
         """Open a file, unless it is. The one that was not read for longest may be closed for it."""
         file = self._files.get(name)
         if file is not None:
             return file
-        file = OpenFile(opener(name), next(self._now))
+        file = OpenFile((opener or self._opener)(name), next(self._now))
         with self._lock:
             if name in self._files:
                 return self._files[name]

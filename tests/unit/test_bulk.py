@@ -7,6 +7,7 @@ import pytest
 from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError
+from shards.load.descriptors import OPEN_FILES
 from shards.load.loader import Pace
 from tests.loading import make_loader, write_split
 
@@ -81,14 +82,14 @@ def taking(folder: Path, threads: int) -> list[list[tuple[str, bytes]]]:
     return found
 
 
-def test_many_shards_need_few_descriptors(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.bulk._OPEN_FILES", 3)
-    write_split(tmp_path, [2] * 12)
+def test_many_shards_need_few_descriptors(tmp_path) -> None:
+    write_split(tmp_path, [2] * 200)
     loader = make_loader(tmp_path, 8)
-    assert sum(map(len, loader)) == 24
-    assert len(loader._reader._bulk._files) == 3
+    assert sum(map(len, loader)) == 400
+    [files] = loader._reader._bulk._files
+    assert len(files._files) == OPEN_FILES
     loader.close()
-    assert not loader._reader._bulk._files
+    assert not files._files
 
 
 @pytest.mark.parametrize("built", [True, False])

@@ -52,7 +52,7 @@ def _look(batch: Any) -> list[Stored]:
 
 
 def _bytes(tensor: Any) -> bytes:
-    return np.asarray(tensor.as_array()).tobytes()
+    return np.asarray(tensor).tobytes()
 
 
 def _count(batch: Any) -> int:
