@@ -24,18 +24,24 @@ class Claim:
     goal: float | None = None
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """Ways to do one thing, raced against each other.
 
     Attributes:
         calls: of the thing in a call of a way, such as photos; times are told for one.
+        before: called before a way has its turn in a round, and not timed.
     """
 
     title: str
     ways: Ways
     claims: Sequence[Claim] = ()
     calls: int = 1
+    before: Callable[[], object] = _nothing
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -75,7 +81,8 @@ class Result(msgspec.Struct, frozen=True):
 
 def measure(section: Section, rounds: int) -> Table:
     """Race the ways of a section."""
-    return tabulate(section.title, race(section.ways, rounds=rounds), section.claims, section.calls)
+    times = race(section.ways, rounds=rounds, before=section.before)
+    return tabulate(section.title, times, section.claims, section.calls)
 
 
 def tabulate(title: str, times: Times, claims: Iterable[Claim], calls: int = 1) -> Table:
