@@ -1,7 +1,7 @@
 """What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
 
-A compiled module that does not build is left out. Without a `_native` numpy computes the same;
-without `_transcode` progressive and gray photos are encoded anew, which loses a little.
+A compiled module that does not build is left out. Without a `_native` or `_scan` numpy computes the
+same; without `_transcode` progressive and gray photos are encoded anew, which loses a little.
 """
 
 from setuptools import Extension, find_packages, setup
@@ -26,6 +26,8 @@ setup(
         Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("shards.load.glamm._native", ["shards/load/glamm/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("convert._scan", ["convert/_scan.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
                   extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),
