@@ -95,6 +95,7 @@ class RemoteStore:
         _refuse_forked(f"{self.where}/{name}")
         at, cuts = start, 0
         while at < size:
+            before = at
             try:
                 for piece in self._pieces(name, at, size):
                     yield piece
@@ -102,7 +103,9 @@ class RemoteStore:
             except (BaseError, OSError, ValueError) as error:
                 problem, again = explain(f"{self.where}/{name}", at, error), is_cut(error)
             else:
-                continue
+                if at > before:
+                    continue
+                problem, again = LoadError(f"{self.where}/{name}, byte {at}: no bytes came"), True
             cuts += 1
             if cuts > _CUTS or not again:
                 raise problem

@@ -352,3 +352,10 @@ def test_an_end_in_the_middle_of_downloads(server, cache) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+
+
+def test_answers_without_bytes_come_to_an_end(server, monkeypatch) -> None:
+    store = remote_store.RemoteStore(f"{server.url}/train")
+    monkeypatch.setattr(store, "_pieces", lambda *_: iter(()))
+    with pytest.raises(LoadError, match=rf"{TAR}, byte 7: no bytes came"):
+        list(store.stream(TAR, 7, 100))
