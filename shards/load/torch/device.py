@@ -14,10 +14,12 @@ import torch
 from torch.nn.functional import interpolate, pad
 
 from shards import rle
-from shards.errors import CorruptShardError, LoadError, MaskError
+from shards.errors import CorruptShardError, MaskError
+from shards.load.losses import Losses
 from shards.load.pixels import ChooseMasks
 from shards.load.raw import Asked, RawBatch
 from shards.load.reader import Reader
+from shards.load.torch.nvjpeg import decode_photos
 from shards.load.works import kept
 from shards.rle import Runs
 from shards.sample import Sample, Size
@@ -87,8 +89,10 @@ class _Making:
     def __init__(self, work: DeviceWork, count: int) -> None:
         self._work = work
         self._made: list[tuple[_Chosen] | None] = [None] * count
+        self._losses: Losses | None = None
 
     def fill(self, raws: RawBatch, reader: Reader) -> None:
+        self._losses = reader.losses
         for place, raw in zip(raws.places, raws, strict=True):
             try:
                 sample = raw.sample()
@@ -100,64 +104,41 @@ class _Making:
             self._made[place] = (_Chosen(sample, regions, runs, raw.which, raw.seed),)
 
     def finish(self) -> DeviceBatch:
-        chosen = kept(self._made)
-        images = decode_photos([each.sample for each in chosen], self._work.device)
-        return DeviceBatch(
-            [
-                DeviceSample(
-                    each.sample,
-                    image,
-                    each.regions,
-                    _paint(each, self._work.device),
-                    each.which,
-                    each.seed,
-                )
-                for each, image in zip(chosen, images, strict=True)
-            ]
+        chosen, device = kept(self._made), self._work.device
+        images = decode_photos([each.sample for each in chosen], device)
+        made = [
+            self._finish(each, image, device) for each, image in zip(chosen, images, strict=True)
+        ]
+        return DeviceBatch(kept(made))
+
+    def _finish(
+        self, chosen: _Chosen, image: Tensor | CorruptShardError, device: Any
+    ) -> tuple[DeviceSample] | None:
+        if isinstance(image, CorruptShardError):
+            if self._losses is None:
+                raise image
+            self._losses.add(image)
+            return None
+        masks = _paint(chosen, device)
+        sample = DeviceSample(
+            chosen.sample, image, chosen.regions, masks, chosen.which, chosen.seed
         )
-
-
-def decode_photos(samples: Sequence[Sample], device: Any) -> list[Tensor]:
-    """Photos as uint8 [3, height, width] each, on the device.
-
-    Raises:
-        LoadError: if torchvision is missing, or cannot use this device.
-        CorruptShardError: naming the sample, if a photo is no JPEG or of another size.
-    """
-    try:
-        from torchvision.io import ImageReadMode, decode_jpeg
-    except (ImportError, RuntimeError) as error:
-        raise LoadError(
-            f"decode='cuda' needs torchvision with nvJPEG ({error}); decode='cpu' does without"
-        ) from error
-    for sample in samples:
-        if sample.image.extension != "jpg":
-            raise CorruptShardError(f"{sample.key}.{sample.image.extension}: not a JPEG")
-    coded = [torch.frombuffer(bytearray(each.image.data), dtype=torch.uint8) for each in samples]
-    try:
-        images: list[Tensor] = decode_jpeg(coded, mode=ImageReadMode.RGB, device=device)
-    except RuntimeError as error:
-        keys = ", ".join(sample.key for sample in samples[:8])
-        raise CorruptShardError(f"one of {len(samples)} photos ({keys}...): {error}") from error
-    for sample, image in zip(samples, images, strict=True):
-        if tuple(image.shape[1:]) != (sample.image.size.height, sample.image.size.width):
-            raise CorruptShardError(
-                f"{sample.key}.jpg: expected {sample.image.size}, found "
-                f"{image.shape[2]}x{image.shape[1]}"
-            )
-    return images
+        return (sample,)
 
 
 def paint_runs(runs: Runs, device: Any) -> Tensor:
     """Masks as bool [masks, height, width], made on the device of the run lengths alone.
 
-    Each run begins with a one, and how many ones stand before a pixel, odd or even, is its value.
+    A mark is set where a run begins; how many marks stand up to a pixel, odd or even, is its value.
+
+    Args:
+        runs: as `rle.parse` gives them: none is empty but the first of a mask.
+        device: to paint on.
     """
     size, masks = runs.size, len(runs)
     area = size.height * size.width
     lengths = torch.from_numpy(runs.lengths.astype(np.int64)).to(device)
-    # In one row of all masks, a run begins where the ones before it end; the first of each mask
-    # is of 0s and toggles nothing.
+    # All masks stand in one row; the first run of each is of 0s and marks nothing.
     starts = torch.cumsum(lengths, 0) - lengths
     first = torch.from_numpy(np.concatenate(([0], runs.ends[:-1]))).to(device)
     toggles = torch.zeros(masks * area, dtype=torch.uint8, device=device)
@@ -188,7 +169,7 @@ def letterbox(
     squares, sizes = [], []
     for image in images:
         factor = side / max(image.shape[1:])
-        size = Size(*(int(edge * factor + 0.5) for edge in image.shape[1:]))
+        size = Size(*(max(1, int(edge * factor + 0.5)) for edge in image.shape[1:]))
         resized = interpolate(
             image[None].float(), (size.height, size.width), mode="bilinear", antialias=True
         )[0]
