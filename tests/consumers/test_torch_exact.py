@@ -152,6 +152,8 @@ for batch in loader:
     steps, samples = steps + 1, samples + int(count)
     if rank == dies and steps == 2:
         os.kill(os.getpid(), 9)
+distributed.barrier()  # one that is gone first would take the other along
+distributed.destroy_process_group()
 print(steps, samples, loader.skipped)
 """
 
