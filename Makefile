@@ -27,7 +27,7 @@ help:
 	@echo 'make clean   remove $(VENV), the demo and the caches'
 
 setup:
-	@bash .ci/setup convert dev consumers
+	@bash .ci/setup convert dev consumers remote
 
 $(drawn): $(wildcard convert/demo/*.py) | setup
 	@if [ -d $(data) ] && ! ls $(data)/.drawn* >/dev/null 2>&1; then \
@@ -64,7 +64,7 @@ check: setup
 consumers: override export VENV := $(VENV)-consumers
 consumers: export GLAMM_CONSUMERS := all
 consumers:
-	@bash .ci/setup convert dev every-consumer
+	@bash .ci/setup convert dev every-consumer remote
 	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
 		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
 	$(VENV)/bin/python -m pytest -m consumers tests/consumers
@@ -73,8 +73,17 @@ consumers:
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))
 
-bench: setup
-	@bash .ci/setup convert dev consumers bench
+# An environment of its own: one of these libraries holds numpy back.
+bench-loader: export VENV := $(VENV)-loaders
+bench-loader:
+	@bash .ci/setup convert dev remote bench-loaders
+	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
+		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
+	mkdir -p $(found)
+	$(VENV)/bin/python -m bench.loader --json $(found)/loader.json
+
+bench: setup bench-loader
+	@bash .ci/setup convert dev consumers remote bench
 	mkdir -p $(found)
 	$(python) -m bench.image $(stock) $(PHOTOS) --json $(found)/image.json
 	$(python) -m bench.label --json $(found)/label.json
@@ -90,4 +99,4 @@ clean:
 	rm -rf $(VENV) $(data) $(shards) $(sheets) build dist .coverage .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test fast check consumers bench clean
+.PHONY: help setup demo test fast check consumers bench bench-loader clean

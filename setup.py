@@ -1,7 +1,8 @@
 """What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
 
-A compiled module that does not build is left out. Without `_native` the same is computed by numpy;
-without `_transcode` progressive and gray photos are encoded anew, which loses a little.
+A compiled module that does not build is left out. Without a `_native` the same is computed by
+numpy, or read sample by sample; without `_transcode` progressive and gray photos are encoded anew,
+which loses a little; without `_scan` numpy looks for the end of a scan.
 """
 
 from setuptools import Extension, find_packages, setup
@@ -24,6 +25,12 @@ setup(
     package_data={"": ["py.typed", "*.pyi", "*.yaml", "*.json"]},
     ext_modules=[
         Extension("shards.rle._native", ["shards/rle/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("shards.load._native", ["shards/load/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("shards.load.glamm._native", ["shards/load/glamm/_native.c"], optional=True,
+                  extra_compile_args=_FLAGS, **_ABI),
+        Extension("convert._scan", ["convert/_scan.c"], optional=True,
                   extra_compile_args=_FLAGS, **_ABI),
         Extension("convert._transcode", ["convert/_transcode.c"], optional=True,
                   extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),

@@ -1,7 +1,7 @@
 """What every benchmark is: sections that are raced, claims about them, a table and a JSON file."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,26 +24,37 @@ class Claim:
     goal: float | None = None
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """Ways to do one thing, raced against each other.
 
     Attributes:
         calls: of the thing in a call of a way, such as photos; times are told for one.
+        before: called before a way has its turn in a round, and not timed.
     """
 
     title: str
     ways: Ways
     claims: Sequence[Claim] = ()
     calls: int = 1
+    before: Callable[[], object] = _nothing
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A way's time: median seconds, and the fastest and slowest round as shares of it."""
+    """A way's time: median seconds, and the fastest and slowest round as shares of it.
+
+    Attributes:
+        facts: what else was found, by name.
+    """
 
     way: str
     seconds: float
     spread: tuple[float, float]
+    facts: Mapping[str, str] = {}
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -75,7 +86,8 @@ class Result(msgspec.Struct, frozen=True):
 
 def measure(section: Section, rounds: int) -> Table:
     """Race the ways of a section."""
-    return tabulate(section.title, race(section.ways, rounds=rounds), section.claims, section.calls)
+    times = race(section.ways, rounds=rounds, before=section.before)
+    return tabulate(section.title, times, section.claims, section.calls)
 
 
 def tabulate(title: str, times: Times, claims: Iterable[Claim], calls: int = 1) -> Table:
@@ -100,7 +112,9 @@ def describe(table: Table) -> str:
     lines = [f"{table.title}"]
     for row in table.rows:
         low, high = row.spread
-        lines.append(f"  {row.way:{width}}  {row.seconds * 1e3:9.3f} ms  ({low:.2f}-{high:.2f})")
+        facts = "".join(f"  {name} {fact}" for name, fact in row.facts.items())
+        time = f"{row.seconds * 1e3:9.3f} ms  ({low:.2f}-{high:.2f})"
+        lines.append(f"  {row.way:{width}}  {time}{facts}")
     for ratio in table.ratios:
         low, high = ratio.spread
         text = (

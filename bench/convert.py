@@ -1,11 +1,12 @@
 """How fast is the whole job, and where does it stand between a script and the bare kernels?
 
-A miniature of seven sources is drawn and converted: by this program, by the script of an afternoon
-(`bench.peers.naive`), by that script on Ray Data, and by the kernels alone. Each time is a fresh
-process; round after round, every way in turn.
+A miniature of seven sources (`bench.mixture`) is drawn and converted: by this program, by the
+script of an afternoon (`bench.peers.naive`), by that script with stock Pillow and on Ray Data, and
+by the kernels alone. Each time is a fresh process; round after round, every way in turn.
+`bench.workers` has more of the same mixture, where there is no script to wait for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,66 +19,62 @@ from msgspec.structs import replace
 
 from bench.command import Claim, Table, publish, tabulate
 from bench.measure import Times, say
-from bench.peers.listing import LISTINGS
+from bench.mixture import DRAWN, GRAND, UPSTREAM, draw_mixture
 from bench.peers.timed import MIXED
 from bench.peers.ways import (
     BARE,
-    COPY,
     DATA,
     HERE,
     NAIVE,
-    ONE,
     PAIR,
+    PAIR_STOCK,
     TIMED,
-    TWINS,
     TWO,
     WHOLE,
     Bench,
 )  # fmt: skip
 from convert.config import default_config
-from convert.demo import draw
 from convert.demo.studies import PhotoSize
 from convert.pillow import live_pillow
 
 app = App(help=__doc__)
-LARGE = ("grandf_ha", "mapillary", "grand_referring")
-"""The sources of large photos: few take long, and a worker needs most memory for these."""
-CROWDS = {"grand_referring": 14}
-"""How crowded a source's photos are drawn: GranD names 810 million regions on 11 million photos, 74
-on each; the scenes of the miniature have five things."""
-_MORE_SMALL = 8
+LARGE = ("grandf_ha", "mapillary", GRAND)
+"""The sources of large photos: a worker needs most memory for these."""
 SHARDS = 2
 """Of each source, so that two workers end at about the same time, as in a job of thousands."""
 WHOLE_TITLE = "Whole commands, a photo's share of the time"
 COMPARED = (
-    Claim(HERE, NAIVE, 5.0),
+    Claim(TWO, PAIR_STOCK, 5.0),
     Claim(TWO, PAIR, 5.0),
-    Claim(TWO, ONE, 1.8),
-    Claim(ONE, HERE, 0.95),
-    Claim(TWO, TWINS, 0.95),
-    Claim(HERE, BARE, 0.85),
-    Claim(BARE, NAIVE),
-    Claim(TWINS, HERE),
-    Claim(PAIR, NAIVE),
-    Claim(HERE, COPY),
+    Claim(PAIR, PAIR_STOCK),
     Claim(TWO, DATA),
     Claim(DATA, PAIR),
 )
-"""For the mixed job. Twins are what the cores can give, whoever hands out the work; the kernels
-against the script are the most that a job without any overhead could reach."""
+ALONE = (Claim(HERE, NAIVE), Claim(HERE, BARE))
 MEMORY = 1000.0
 """Megabytes that a worker may hold at the most."""
 _PACKAGES = ("ray", "simplejpeg", "pycocotools", "numpy", "opencv-python-headless", "webdataset")
 
 
-def tables(bench: Bench) -> Iterator[Table]:
+def tables(mixed: Bench, alone: Bench) -> Iterator[Table]:
     """Whole commands, the mixed job, and each source for itself; times are told for one photo."""
-    yield tabulate(WHOLE_TITLE, bench.whole, [Claim(*WHOLE)], bench.photos[MIXED])
-    yield tabulate(MIXED, bench.times(MIXED), COMPARED)
-    for source in bench.sources:
-        times = bench.times(source)
-        alone = {way: times[way] for way in (NAIVE, HERE, BARE)}
-        yield tabulate(source, alone, [Claim(HERE, NAIVE), Claim(HERE, BARE)])
+    photos = mixed.photos(TWO)[MIXED]
+    yield tabulate(WHOLE_TITLE, mixed.whole, [Claim(*WHOLE)], photos)
+    about = f"All sources in one job of {photos} photos: {describe_mixture(alone.photos(HERE))}"
+    yield tabulate(about, mixed.times(MIXED), COMPARED)
+    for source in alone.sources:
+        yield tabulate(source, alone.times(source), ALONE)
+
+
+def describe_mixture(photos: Mapping[str, int]) -> str:
+    """How many of each source, and what share of all of them upstream has.
+
+    >>> describe_mixture({"refcoco": 3, "grandf_ha": 1})
+    '3 refcoco (upstream 94.4%), 1 grandf_ha (upstream 5.6%)'
+    """
+    every = sum(UPSTREAM[name] for name in photos)
+    shares = (f"{n} {name} (upstream {UPSTREAM[name] / every:.1%})" for name, n in photos.items())
+    return ", ".join(shares)
 
 
 def describe_rates(times: Times) -> Iterator[str]:
@@ -90,56 +87,52 @@ def describe_rates(times: Times) -> Iterator[str]:
 
 def cores(way: str) -> int:
     """On how many a way runs."""
-    return max(1, TIMED[way][1])
+    return max(1, TIMED[way].workers)
 
 
 def describe_memory(bench: Bench) -> str:
     """What a worker held at the most, converting the largest photos there are."""
     large = [name for name in LARGE if name in bench.sources] or list(bench.sources)
-    peak = bench.time("ours", 0, large).peak / 1e6
+    peak = bench.time(TIMED[HERE], large).peak / 1e6
     verdict = "met" if peak <= MEMORY else "MISSED"
     return f"A worker on {', '.join(large)} held {peak:.0f} MB; goal <= {MEMORY:g} {verdict}"
 
 
 @app.default
-def main(
+def main(  # noqa: PLR0913 - one per option
     *,
-    images: PositiveInt = 32,
+    scale: PositiveInt = 1,
     photo_size: PhotoSize = "full",
     rounds: PositiveInt = 5,
-    source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(LISTINGS),
+    source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(DRAWN),
+    stock: Path | None = None,
     json: Path | None = None,
 ) -> None:
     """Measure.
 
     Args:
-        images: photos to draw of each source of large ones, eight times as many of the others;
-            about three of four are for training.
+        scale: how many times the photos of `bench.mixture.DRAWN` to draw.
         photo_size: full is upstream's.
         rounds: how often.
         source: these, of the seven that the script knows.
+        stock: an interpreter with stock Pillow and everything else, made by
+            `GLAMM_PILLOW=stock VENV=FOLDER bash .ci/setup convert dev consumers`.
         json: a file for what was found.
     """
     with TemporaryDirectory() as folder:
         root, work = Path(folder, "data"), Path(folder, "work")
-        drawn = {name: images * (1 if name in LARGE else _MORE_SMALL) for name in source}
-        for name, count in drawn.items():
-            draw(root, name, images=count, photo_size=photo_size, crowd=CROWDS.get(name, 1))
+        drawn = draw_mixture(root, source, scale=scale, photo_size=photo_size)
         config = write_config(Path(folder), drawn)
-        bench = Bench(root, work, config, source)
-        bench.race(rounds)
-        memory = describe_memory(bench)
-    counts = ", ".join(f"{count} {name}" for name, count in bench.photos.items())
-    about = f"{photo_size} size: {counts}; {live_pillow().describe()} for all"
-    say(about, memory, *describe_rates(bench.times(MIXED)), "")
-    publish("convert", _titled(tables(bench), about, memory), _PACKAGES, json)
-
-
-def _titled(found: Iterable[Table], about: str, memory: str) -> Iterator[Table]:
-    for table in found:
-        mixed = table.title == MIXED
-        title = f"All sources in one job ({about}). {memory}" if mixed else table.title
-        yield replace(table, title=title)
+        mixed = Bench(root, work, config, source, stock)
+        mixed.race([TWO, PAIR, PAIR_STOCK, DATA, *WHOLE], rounds)
+        alone = Bench(root, work, config, source, each=True)
+        alone.race([HERE, NAIVE, BARE], rounds)
+        memory = describe_memory(mixed)
+    here = f"{live_pillow().describe()} for all but the script that has another"
+    say(here, memory, *describe_rates(mixed.times(MIXED)), "")
+    whole, job, *others = tables(mixed, alone)
+    about = f"{job.title}. {photo_size} size; {here}. {memory}"
+    publish("convert", [whole, replace(job, title=about), *others], _PACKAGES, json)
 
 
 def write_config(folder: Path, drawn: Mapping[str, int]) -> Path:

@@ -26,12 +26,13 @@ from convert.errors import ImageDecodeError
 from convert.geometry import fit_longest_side
 from convert.image import store
 from convert.policy import Fidelity, ImagePolicy
-from shards.load.glamm.pixels import CLIP, SAM, Normal, clip_input, sam_input
+from shards.load.glamm.normal import CLIP, SAM, Normal, Values
+from shards.load.glamm.pixels import clip_input, sam_input
 from shards.sample import Size
 
 POLICY = ImagePolicy()
 QUALITIES = (85, 90, 95, 98)
-INPUTS: dict[str, tuple[Normal, Callable[[Image.Image, Size], NDArray[np.float32]]]] = {
+INPUTS: dict[str, tuple[Normal, Callable[[Image.Image, Size], Values]]] = {
     "global, 336": (CLIP, lambda photo, original: clip_input(photo, 336, original)),
     "grounding, 1024": (SAM, lambda photo, _: _without_border(*sam_input(photo, 1024))),
 }
@@ -101,7 +102,7 @@ def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]
     return found
 
 
-def _without_border(values: NDArray[np.float32], resized: tuple[int, int]) -> NDArray[np.float32]:
+def _without_border(values: Values, resized: tuple[int, int]) -> Values:
     return values[:, : resized[0], : resized[1]]
 
 

@@ -24,6 +24,7 @@ from convert.decode import check_jpeg, decode_rgb, read_header
 from convert.geometry import fit_longest_side
 from convert.image import store
 from convert.jpeg import strip_jpeg
+from convert.memory import keep_memory
 from convert.policy import Fidelity, ImagePolicy
 from shards.sample import Size
 
@@ -47,6 +48,7 @@ cv2, pyvips = _optional("cv2"), _optional("pyvips")
 
 def sections(typed: Namespace) -> Iterator[Section]:
     """One for photos that are scaled down, by size, and one for those that fit."""
+    keep_memory()  # as a worker does; the bare kernels and the other libraries have it, too
     for name, photos in by_size(typed.photos).items():
         chosen = photos[:_PHOTOS]
         if name == "small":

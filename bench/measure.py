@@ -42,7 +42,17 @@ def _version(distribution: str) -> str:
         return "absent"
 
 
-def race(ways: Ways, *, rounds: int = 7, seconds: float = 0.05) -> Times:
+def _nothing() -> None:
+    pass
+
+
+def race(
+    ways: Ways,
+    *,
+    rounds: int = 7,
+    seconds: float = 0.05,
+    before: Callable[[], object] = _nothing,
+) -> Times:
     """Time every way once per round, so that what slows the machine down slows them all.
 
     Each is called once before, to warm up. Every second round goes backwards.
@@ -51,12 +61,17 @@ def race(ways: Ways, *, rounds: int = 7, seconds: float = 0.05) -> Times:
         ways: what to time.
         rounds: how often.
         seconds: that a way is called again and again for in a round; once if it takes longer.
+        before: called before a way has its turn, and not timed.
     """
-    calls = {name: max(1, round(seconds / _seconds(way, 1))) for name, way in ways.items()}
+    calls: dict[str, int] = {}
+    for name, way in ways.items():
+        before()
+        calls[name] = max(1, round(seconds / _seconds(way, 1)))
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         order = list(ways) if number % 2 == 0 else list(ways)[::-1]
         for name in order:
+            before()
             times[name].append(_seconds(ways[name], calls[name]))
     return times
 

@@ -61,11 +61,14 @@ def tables_alike(result: Result) -> list[Table]:
 
 def format_table(table: Table) -> str:
     """A table as Markdown, and below it a line for each ratio."""
-    lines = [f"### {table.title}", "", "| way | time | a second |", "|---|--:|--:|"]
+    facts = list(dict.fromkeys(name for row in table.rows for name in row.facts))
+    head = "".join(f" {name} |" for name in ("way", "time", "a second", *facts))
+    lines = [f"### {table.title}", "", f"|{head}", "|---|--:|--:|" + "--:|" * len(facts)]
     for row in table.rows:
         low, high = row.spread
         time = f"{_short(row.seconds * 1e3)} ms ({low:.2f}-{high:.2f})"
-        lines.append(f"| {row.way} | {time} | {_short(1 / row.seconds)} |")
+        more = "".join(f" {row.facts.get(name, '')} |" for name in facts)
+        lines.append(f"| {row.way} | {time} | {_short(1 / row.seconds)} |{more}")
     if table.ratios:
         lines += ["", "| way | against | times as fast | goal | |", "|---|---|--:|--:|---|"]
     for ratio in table.ratios:

@@ -1,15 +1,19 @@
 """How fast are tars written, and how fast does plain webdataset read them?
 
 Samples of 100 kB in three members, written as webdataset does it, as the standard library does, and
-as this program does, whose parts are timed one by one. The page cache is warm.
+as this program does: with the checksum of each sample alone, with the sha256 of the whole tar, and
+until all of it is on the disk. The parts are timed one by one. The page cache is warm; every way
+makes new files, and what is there is removed in between.
 """
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -22,20 +26,25 @@ from bench.command import Claim, Section, measure, publish
 from bench.measure import Ways
 from shards.layout import to_members
 from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
+from shards.stream import BATCH, HashedStream, write
 from shards.tally import Tally
-from shards.tar import END, member_bytes
+from shards.tar import END, Entry, lay_out, member_bytes
 from shards.write import ShardWriter
 
 app = App(help=__doc__)
 PHOTO, LABELS, COUNTS, REGIONS = 88_000, 8_000, 190, 20
 """Bytes of a photo, a label map and a mask, and masks: an annotation of 4 kB and a bit."""
-OURS, THEIRS = "ours, as the job writes", "webdataset TarWriter"
+EACH, WHOLE = "ours, checksum of each sample", "ours, and sha256 of the tar"
+OURS, THEIRS = "ours, as the job writes: on the disk", "webdataset TarWriter"
+SAFE = "webdataset TarWriter, then sha256 and fsync"
 READ_OURS, READ_THEIRS = "webdataset reads ours", "webdataset reads its own"
 CLAIMS = (
     Claim("tarfile", THEIRS),
-    Claim(OURS, THEIRS, 4.5),
-    Claim(OURS, "tarfile"),
-    Claim("ours, neither checksums nor sync", THEIRS),
+    Claim(EACH, THEIRS, 4.5),
+    Claim(EACH, "tarfile"),
+    Claim(WHOLE, THEIRS),
+    Claim(OURS, THEIRS),
+    Claim(OURS, SAFE),
 )
 _NAME = "bench-000000"
 Members = Sequence[tuple[str, bytes]]
@@ -66,9 +75,11 @@ def writing(samples: Sequence[Sample], folder: Path) -> Ways:
     whole = [b"".join(content for _, content in parts) for _, parts in members]
     return {
         THEIRS: partial(_write_webdataset, as_dicts, folder / "webdataset.tar"),
+        SAFE: partial(_write_safely, as_dicts, folder / "safe.tar"),
         "tarfile": partial(_write_tarfile, flat, folder / "tarfile.tar"),
+        EACH: partial(_write_members, members, folder / "each.tar"),
+        WHOLE: partial(_write_hashed, members, folder / "hashed.tar"),
         OURS: partial(_write_ours, samples, folder / "ours"),
-        "ours, neither checksums nor sync": partial(_write_members, flat, folder / "bare.tar"),
         "part: check and msgpack": partial(_make_members, samples),
         "part: headers": partial(_make_headers, flat),
         "part: xxh3 of each sample": partial(_digest_each, whole),
@@ -82,6 +93,14 @@ def _write_webdataset(samples: Sequence[Mapping[str, object]], file: Path) -> No
             tar.write(sample)
 
 
+def _write_safely(samples: Sequence[Mapping[str, object]], file: Path) -> str:
+    """What it takes to have of webdataset what a commit record says."""
+    _write_webdataset(samples, file)
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _write_tarfile(members: Members, file: Path) -> None:
     with tarfile.open(file, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in members:
@@ -90,18 +109,40 @@ def _write_tarfile(members: Members, file: Path) -> None:
             tar.addfile(info, io.BytesIO(content))
 
 
+def _write_members(samples: Sequence[tuple[str, Members]], file: Path) -> list[Entry]:
+    entries, offset, written = [], 0, 0
+    waiting: list[bytes] = []
+    with file.open("wb", buffering=0) as stream:
+        for key, members in samples:
+            parts, entry = lay_out(key, members, offset)
+            waiting += parts
+            entries.append(entry)
+            offset += entry.size
+            if offset - written >= BATCH:
+                write(stream.fileno(), waiting)
+                waiting, written = [], offset
+        write(stream.fileno(), [*waiting, END])
+    return entries
+
+
+def _write_hashed(samples: Sequence[tuple[str, Members]], file: Path) -> str:
+    offset, stream = 0, HashedStream(file)
+    try:
+        for key, members in samples:
+            parts, entry = lay_out(key, members, offset)
+            stream.append(parts)
+            offset += entry.size
+        stream.append([END])
+        return stream.digest()
+    finally:
+        stream.close()
+
+
 def _write_ours(samples: Sequence[Sample], folder: Path) -> None:
     with ShardWriter(folder, _NAME) as shard:
         for sample in samples:
             shard.add(sample)
         shard.commit(task="", tally=Tally(len(samples)))
-
-
-def _write_members(members: Members, file: Path) -> None:
-    with file.open("wb", buffering=1 << 20) as stream:
-        for name, content in members:
-            stream.write(b"".join(member_bytes(name, content)))
-        stream.write(END)
 
 
 def _make_members(samples: Sequence[Sample]) -> None:
@@ -128,14 +169,24 @@ def _digest_all(contents: Sequence[bytes]) -> str:
 
 def sections(samples: Sequence[Sample], folder: Path) -> Iterator[Section]:
     """Writing, then reading what was written."""
-    count = len(samples)
-    yield Section("A sample of 100 kB, written", writing(samples, folder), CLAIMS, count)
+    count, made = len(samples), folder / "made"
+    ways = writing(samples, made)
+    empty = partial(_empty, made)
+    yield Section("A sample of 100 kB, written", ways, CLAIMS, count, before=empty)
+    empty()
+    ways[THEIRS]()
+    ways[OURS]()
     read: Ways = {
-        READ_THEIRS: partial(read_all, folder / "webdataset.tar"),
-        READ_OURS: partial(read_all, folder / "ours" / f"{_NAME}.tar"),
+        READ_THEIRS: partial(read_all, made / "webdataset.tar"),
+        READ_OURS: partial(read_all, made / "ours" / f"{_NAME}.tar"),
     }
     claims = [Claim(READ_OURS, READ_THEIRS, 1.6)]
     yield Section("A sample of 100 kB, read by webdataset", read, claims, count)
+
+
+def _empty(folder: Path) -> None:
+    rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def read_all(file: Path) -> list[str]:

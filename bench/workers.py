@@ -1,7 +1,9 @@
-"""What handing out the work costs: Ray against one process, on shards as large as real ones.
+"""What the cores can give and what is made of it: on shards as large as real ones.
 
-`python -m bench.workers [--copies N]`: Mapillary's photos are drawn once in full size and linked N
-times under other names, so that a shard holds 100 MB and more of them.
+`python -m bench.workers [--copies N] [--scale N]`: Mapillary's photos are drawn once in full size
+and linked N times under other names, so that a shard holds 100 MB and more of them; then the
+mixture of `bench.mixture`, N times as large, is converted by one process, by Ray, and by the bare
+kernels.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -12,9 +14,9 @@ from tempfile import TemporaryDirectory
 from bench.command import Claim, Table, publish, tabulate
 from bench.convert import SHARDS as _SHARDS_DRAWN
 from bench.convert import write_config
-from bench.measure import race
-from bench.peers.timed import MIXED, Timed
-from bench.peers.ways import HERE, ONE, TIMED, TWINS, TWO, Bench
+from bench.mixture import DRAWN, draw_mixture
+from bench.peers.timed import MIXED
+from bench.peers.ways import BARE, HERE, ONE, TWINS, TWO, Bench
 from convert.demo import draw
 
 SOURCE = "mapillary"
@@ -23,12 +25,14 @@ _IMAGES, _SHARDS = 16, 4
 _WAYS = (HERE, ONE, TWO, TWINS)
 _CLAIMS = (Claim(ONE, HERE, 0.95), Claim(TWO, TWINS, 0.95), Claim(TWO, ONE, 1.8))
 """Twins are two processes without Ray that each do all of it: what the cores can give."""
+_MIXED_CLAIMS = (Claim(HERE, BARE, 0.85), *_CLAIMS)
 
 
 def main() -> None:
     """Draw, link, race, tell."""
     parser = ArgumentParser(prog="python -m bench.workers")
     parser.add_argument("--copies", type=int, default=16, help="of each drawn photo")
+    parser.add_argument("--scale", type=int, default=4, help="of the mixture; 0 leaves it out")
     parser.add_argument("--rounds", type=int, default=5, help="times that every way is timed")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     typed = parser.parse_args()
@@ -36,31 +40,36 @@ def main() -> None:
 
 
 def tables(typed: Namespace) -> Iterator[Table]:
-    """One: seconds for a photo."""
+    """Seconds for a photo: of one source, and of all of them."""
+    if typed.copies:
+        yield _one_source(typed)
+    if typed.scale:
+        yield _mixture(typed)
+
+
+def _one_source(typed: Namespace) -> Table:
     with TemporaryDirectory() as name:
         root = Path(name, "data")
         draw(root, SOURCE, images=_IMAGES, photo_size="full")
         photos = link(root, typed.copies)
         train = sum(1 for _ in (root / "Semantic_Segm/mapillary/training/images").iterdir())
         megabytes = sum(path.stat().st_size for path in root.rglob("*.jpg")) / 1e6
-        bench = Bench(
-            root,
-            Path(name, "work"),
-            write_config(Path(name), {SOURCE: train * _SHARDS_DRAWN // _SHARDS}),
-            (SOURCE,),
-        )
-        found: dict[str, list[Timed]] = {way: [] for way in _WAYS}
-
-        def time_way(way: str) -> None:
-            found[way].append(bench.time(*TIMED[way], (SOURCE,)))
-
-        race({way: lambda way=way: time_way(way) for way in _WAYS}, rounds=typed.rounds, seconds=0)  # type: ignore[misc]
-        times = {
-            way: [timed.seconds[MIXED] / timed.photos[MIXED] for timed in each[1:]]
-            for way, each in found.items()
-        }
+        config = write_config(Path(name), {SOURCE: train * _SHARDS_DRAWN // _SHARDS})
+        bench = Bench(root, Path(name, "work"), config, (SOURCE,))
+        bench.race(_WAYS, typed.rounds)
         title = f"{photos} photos of 8 and 12 megapixels, {megabytes:.0f} MB, a photo"
-        yield tabulate(title, times, _CLAIMS)
+        return tabulate(title, bench.times(MIXED), _CLAIMS)
+
+
+def _mixture(typed: Namespace) -> Table:
+    with TemporaryDirectory() as name:
+        root = Path(name, "data")
+        drawn = draw_mixture(root, tuple(DRAWN), scale=typed.scale)
+        bench = Bench(root, Path(name, "work"), write_config(Path(name), drawn), tuple(DRAWN))
+        bench.race((*_WAYS, BARE), typed.rounds)
+        photos = bench.photos(HERE)[MIXED]
+        title = f"All sources in one job of {photos} photos, a photo"
+        return tabulate(title, bench.times(MIXED), _MIXED_CLAIMS)
 
 
 def link(root: Path, copies: int) -> int:

@@ -1,8 +1,9 @@
 """The structure of a JPEG file (ITU-T T.81, annex B), read and rewritten without decoding it."""
 
+import importlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,19 +137,40 @@ def strip_jpeg(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _end_of_scan(data: bytes, start: int) -> int:
-    """Where the first marker after a scan's data is. numpy looks at a megabyte in 0.2 ms, re in 1.
+def find_end_of_scan(data: bytes, start: int) -> int:
+    """Where the first marker after a scan's data is; -1 if there is none.
 
-    Raises:
-        ImageDecodeError: if there is none.
+    numpy looks at a megabyte in 0.2 ms, re in 1; compiled it is 0.05.
     """
     bytes_ = np.frombuffer(data, np.uint8, offset=start)
     places = np.flatnonzero(bytes_[:-1] == _FF)
     after = bytes_[places + 1]
     ends = places[(after != 0) & (after != _FF) & ((after < _RST0) | (after > _RST7))]
-    if not ends.size:
+    return start + int(ends[0]) if ends.size else -1
+
+
+def _choose_search() -> Callable[[bytes, int], int]:
+    try:
+        module = importlib.import_module("convert._scan")
+    except ImportError:
+        return find_end_of_scan
+    found: Callable[[bytes, int], int] = module.end_of_scan
+    return found
+
+
+_search = _choose_search()
+
+
+def _end_of_scan(data: bytes, start: int) -> int:
+    """The same.
+
+    Raises:
+        ImageDecodeError: if there is none.
+    """
+    end = _search(data, start)
+    if end < 0:
         raise ImageDecodeError("JPEG ends inside its picture data")
-    return start + int(ends[0])
+    return end
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -12,6 +12,7 @@ from convert.ahead import ahead
 from convert.errors import ImageMissingError, LabelMapError, RecordError
 from convert.files import DataRoot
 from convert.filters import KEEP_ALL, Filters, LeftOut
+from convert.memory import keep_memory
 from convert.plan import ShardTask
 from convert.policy import ImagePolicy
 from convert.record import Record
@@ -75,6 +76,7 @@ class ShardMaker:
 
     def __call__(self, task: ShardTask) -> ShardInfo:
         """Make the shard and its quarantine file in one transaction."""
+        keep_memory()
         rejections: list[Rejection] = []
         notes: Counter[str] = Counter()
         bytes_in = 0

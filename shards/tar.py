@@ -6,9 +6,11 @@ header is one 512-byte block; the extended headers that other writers add cost p
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from xxhash import xxh3_64
 
 from shards.errors import CorruptShardError, SampleError
 
@@ -77,6 +79,33 @@ def member_bytes(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     checksum = b"%06o\0 " % (_SUM + sum(raw) + sum(size) + sum(time))
     header = raw.ljust(MAX_NAME, b"\0") + _BETWEEN + size + time + checksum + _AFTER
     return header, content, bytes(-len(content) % BLOCK)
+
+
+def lay_out(
+    key: str, members: Iterable[tuple[str, bytes]], offset: int
+) -> tuple[list[bytes], Entry]:
+    """(bytes of a sample, in parts that are not copied together; where they lie).
+
+    Args:
+        key: of the sample.
+        members: (extension, content), in the order in which they are stored.
+        offset: of the sample in the tar.
+
+    Raises:
+        SampleError: if a plain header cannot say it.
+    """
+    parts: list[bytes] = []
+    places: list[Member] = []
+    checksum = xxh3_64()
+    end = offset
+    for extension, content in members:
+        name = f"{key}.{extension}"
+        for part in member_bytes(name, content):
+            parts.append(part)
+            checksum.update(part)
+        places.append(Member(name, end + BLOCK, len(content)))
+        end += BLOCK + len(content) + len(parts[-1])
+    return parts, Entry(key, offset, end - offset, checksum.intdigest(), tuple(places))
 
 
 def read_members(path: Path) -> Iterator[tuple[Member, bytes]]:

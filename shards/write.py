@@ -1,13 +1,9 @@
 """Put one shard on disk: all of it, or nothing."""
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from xxhash import xxh3_64_intdigest
 
 from shards.checksum import hash_bytes
 from shards.errors import SampleError, ShardError
@@ -17,8 +13,9 @@ from shards.layout import to_members
 from shards.manifest import ShardInfo, encode
 from shards.sample import Sample, check
 from shards.store import publish, temporary_name, write_whole
+from shards.stream import HashedStream
 from shards.tally import Tally
-from shards.tar import BLOCK, END, Entry, Member, member_bytes
+from shards.tar import END, Entry, lay_out
 
 
 class ShardWriter:
@@ -41,8 +38,7 @@ class ShardWriter:
         self._folder = folder
         self._name = name
         self._temporary = temporary_name(folder / f"{name}.tar")
-        self._stream = self._temporary.open("wb", buffering=1 << 20)
-        self._hash = hashlib.sha256()
+        self._stream = HashedStream(self._temporary)
         self._offset = 0
         self._entries: list[Entry] = []
         self._rows = Rows(number)
@@ -58,7 +54,7 @@ class ShardWriter:
         tb: TracebackType | None,
     ) -> None:
         try:
-            self._stream.close()  # which writes what is buffered, and fails on a full disk
+            self._stream.close()
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -70,27 +66,12 @@ class ShardWriter:
         """
         if sample.key in self._keys:
             raise SampleError(f"{sample.key}: stands in {self._name} already")
-        parts: list[bytes] = []
-        members: list[Member] = []
-        offset = self._offset
-        for extension, content in to_members(check(sample)):
-            name = f"{sample.key}.{extension}"
-            header, _, padding = member_bytes(name, content)
-            parts += (header, content, padding)
-            members.append(Member(name, offset + BLOCK, len(content)))
-            offset += BLOCK + len(content) + len(padding)
-        whole = b"".join(parts)
-        checksum = xxh3_64_intdigest(whole)
-        entry = Entry(sample.key, self._offset, len(whole), checksum, tuple(members))
+        parts, entry = lay_out(sample.key, to_members(check(sample)), self._offset)
         self._entries.append(entry)
         self._rows.add(sample, entry)
         self._keys.add(sample.key)
-        self._write(whole)
-
-    def _write(self, part: bytes) -> None:
-        self._stream.write(part)
-        self._hash.update(part)
-        self._offset += len(part)
+        self._offset += entry.size
+        self._stream.append(parts)
 
     def commit(
         self,
@@ -114,10 +95,10 @@ class ShardWriter:
         samples = len(self._keys)
         if samples + tally.lost != tally.items:
             raise ShardError(f"{self._name}: {samples} samples do not fit {tally}")
-        self._write(END)
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        sha256 = self._hash.hexdigest()
+        self._stream.append([END])
+        self._offset += len(END)
+        sha256 = self._stream.digest()
+        self._stream.sync()
         record = self._folder / f"{self._name}.json"
         record.unlink(missing_ok=True)  # an older commit must not vouch for the new tar
         publish(self._temporary, self._folder / f"{self._name}.tar")

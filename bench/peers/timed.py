@@ -24,18 +24,19 @@ from convert.config_file import load_config
 from convert.execute import Executor, open_executor
 from convert.files import DataRoot
 from convert.job import convert
+from convert.memory import keep_memory
 from convert.prepare import Job
 from convert.sources.registry import SOURCES
 
 app = App(help=__doc__)
 MIXED = "mixed"
-Way = Literal["ours", "twins", "bare", "naive", "naive-copy", "ray-data"]
+Way = Literal["ours", "twins", "bare", "naive", "ray-data"]
 Convert = Callable[[Path, Sequence[str]], int]
 """(folder for the result, sources) -> photos converted."""
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """By source, and `mixed` for all of them in one job.
+    """By source, or `mixed` for all of them in one job.
 
     Attributes:
         peak: bytes of memory that this process held at the most.
@@ -48,7 +49,7 @@ class Timed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One way, what it is to convert, and by how many processes."""
+    """One way, what it is to convert, and by how many processes; each source for itself, or not."""
 
     way: Way
     root: Path
@@ -56,6 +57,7 @@ class Task:
     config: Config
     sources: tuple[str, ...]
     workers: int
+    each: bool = False
 
 
 class _Silent:
@@ -98,12 +100,11 @@ def _opened(job: Task) -> Iterator[Convert]:
     else:
         from bench.peers import naive
 
-        copy = job.way == "naive-copy"
-        yield lambda out, names: naive.convert(job.root, out, names, job.workers, copy=copy)
+        yield lambda out, names: naive.convert(job.root, out, names, job.workers)
 
 
 def time_way(job: Task) -> Timed:
-    """Convert each source, then all together; once before, to warm up, the last of them."""
+    """Convert all sources together, or each; once before, to warm up, the last of them."""
     if job.way == "bare":
         return _time_bare(job)
     photos: dict[str, int] = {}
@@ -113,7 +114,8 @@ def time_way(job: Task) -> Timed:
         if job.way == "twins":
             photos[MIXED], seconds[MIXED] = _time_twins(convert_, job)
             return Timed(photos, seconds, _peak())
-        for name, group in {**{one: (one,) for one in job.sources}, MIXED: job.sources}.items():
+        alone = {one: (one,) for one in job.sources}
+        for name, group in (alone if job.each else {MIXED: job.sources}).items():
             start = time.perf_counter()
             photos[name] = convert_(job.out / name, group)
             seconds[name] = time.perf_counter() - start
@@ -123,6 +125,7 @@ def time_way(job: Task) -> Timed:
 def _time_bare(job: Task) -> Timed:
     from bench.peers import bare
 
+    keep_memory()  # as a worker does
     photos: dict[str, int] = {}
     seconds: dict[str, float] = {}
     for name in job.sources:
@@ -132,7 +135,8 @@ def _time_bare(job: Task) -> Timed:
         for each in loaded:
             bare.run_kernels(each)
         photos[name], seconds[name] = len(loaded), time.perf_counter() - start
-    photos[MIXED], seconds[MIXED] = sum(photos.values()), sum(seconds.values())
+    if not job.each:
+        photos, seconds = {MIXED: sum(photos.values())}, {MIXED: sum(seconds.values())}
     return Timed(photos, seconds, _peak())
 
 
@@ -170,9 +174,10 @@ def main(  # noqa: PLR0913 - one per option
     config: Path,
     workers: int = 1,
     source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(LISTINGS),
+    each: bool = False,
 ) -> None:
     """Time one way; what it writes goes to `out` and is removed."""
-    task = Task(way, root, out, load_config(config, SOURCES), source, workers)
+    task = Task(way, root, out, load_config(config, SOURCES), source, workers, each)
     try:
         timed = time_way(task)
     finally:

@@ -17,59 +17,95 @@ from bench.peers.timed import Timed, Way
 
 REPOSITORY = Path(__file__).parent.parent.parent
 NAIVE, PAIR = "naive, 1 process", "naive, 2 processes"
-COPY = "naive, 1 process, keeping photos that fit"
+PAIR_STOCK = "naive with stock Pillow, 2 processes"
 HERE, ONE, TWO = "ours, in process", "ours, 1 worker", "ours, 2 workers"
 TWINS = "ours, 2 processes without Ray"
 DATA = "Ray Data, 2 workers"
 BARE = "bare kernels"
-TIMED: dict[str, tuple[Way, int]] = {
-    NAIVE: ("naive", 1),
-    HERE: ("ours", 0),
-    BARE: ("bare", 1),
-    ONE: ("ours", 1),
-    TWO: ("ours", 2),
-    TWINS: ("twins", 2),
-    COPY: ("naive-copy", 1),
-    PAIR: ("naive", 2),
-    DATA: ("ray-data", 2),
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """A way of `bench.peers.timed`.
+
+    Attributes:
+        stock: whether by the interpreter that has stock Pillow.
+    """
+
+    way: Way
+    workers: int
+    stock: bool = False
+
+
+TIMED: dict[str, How] = {
+    NAIVE: How("naive", 1),
+    PAIR: How("naive", 2),
+    PAIR_STOCK: How("naive", 2, stock=True),
+    DATA: How("ray-data", 2),
+    HERE: How("ours", 0),
+    BARE: How("bare", 1),
+    ONE: How("ours", 1),
+    TWO: How("ours", 2),
+    TWINS: How("twins", 2),
 }
-"""Name -> way and workers, timed without start-up. Twins each do all of it, at the same time."""
+"""All without start-up. Twins each do all of it, at the same time."""
 WHOLE = ("whole command: ours, 2 workers", "whole command: naive, 2 processes")
 """Timed with start-up."""
 
 
 @dataclass
 class Bench:
-    """A drawn miniature and everything timed on it."""
+    """A drawn miniature and everything timed on it.
+
+    Attributes:
+        stock: an interpreter with stock Pillow.
+        each: whether every source is a job of its own, or all of them are one.
+    """
 
     root: Path
     work: Path
     config: Path
     sources: tuple[str, ...]
+    stock: Path | None = None
+    each: bool = False
     timed: dict[str, list[Timed]] = field(default_factory=dict)
     whole: dict[str, list[float]] = field(default_factory=dict)
 
-    def race(self, rounds: int) -> None:
-        """Run every way once to warm up, and once in each round."""
-        ways: dict[str, Callable[[], object]] = {
-            name: partial(self._run_timed, name, *how)
-            for name, how in TIMED.items()
-            if name != DATA or _has_ray_data()
-        }
-        ways |= {name: partial(self._run_whole, name) for name in WHOLE}
+    def race(self, names: Sequence[str], rounds: int) -> None:
+        """Run ways once to warm up, and once in each round; those that cannot be had are left out.
+
+        Args:
+            names: of `TIMED` and `WHOLE`.
+            rounds: how often.
+        """
+        ways: dict[str, Callable[[], object]] = {}
+        for name in names:
+            if name in WHOLE:
+                ways[name] = partial(self._run_whole, name)
+            elif self._can(name):
+                ways[name] = partial(self._run_timed, name)
         race(ways, rounds=rounds, seconds=0)
         # The first of each was the warm-up.
         self.timed = {name: found[1:] for name, found in self.timed.items()}
         self.whole = {name: found[1:] for name, found in self.whole.items()}
 
-    def _run_timed(self, name: str, way: Way, workers: int) -> None:
-        self.timed.setdefault(name, []).append(self.time(way, workers, self.sources))
+    def _can(self, name: str) -> bool:
+        if TIMED[name].stock:
+            return self.stock is not None
+        return name != DATA or all(find_spec(name) for name in ("pandas", "pyarrow"))
 
-    def time(self, way: Way, workers: int, sources: Sequence[str]) -> Timed:
+    def _run_timed(self, name: str) -> None:
+        self.timed.setdefault(name, []).append(self.time(TIMED[name], self.sources))
+
+    def time(self, how: How, sources: Sequence[str]) -> Timed:
         """One way, in a process of its own."""
         out = self.work / "timed"
-        arguments = [way, "--config", self.config, "--workers", workers]
-        output = self._python("bench.peers.timed", *arguments, *self._places(out, sources))
+        arguments = [how.way, "--config", self.config, "--workers", how.workers]
+        arguments += ["--each"] if self.each else []
+        python = self.stock if how.stock else None
+        output = self._python(
+            "bench.peers.timed", *arguments, *self._places(out, sources), python=python
+        )
         return msgspec.json.decode(output.splitlines()[-1], type=Timed)
 
     def _run_whole(self, name: str) -> None:
@@ -85,19 +121,14 @@ class Bench:
         return ["--root", self.root, "--out", out, "--source", *sources]
 
     @staticmethod
-    def _python(module: str, *arguments: object) -> str:
-        command = [sys.executable, "-m", module, *map(str, arguments)]
+    def _python(module: str, *arguments: object, python: Path | None = None) -> str:
+        command = [str(python or sys.executable), "-m", module, *map(str, arguments)]
         done = subprocess.run(  # noqa: S603 - our own modules
             command, cwd=REPOSITORY, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise SystemExit(f"{module} failed:\n{done.stderr[-2000:]}")
         return done.stdout
-
-    @property
-    def photos(self) -> dict[str, int]:
-        """How many photos each source has for training, and `mixed` all of them."""
-        return self.timed[HERE][0].photos
 
     def times(self, source: str) -> Times:
         """Seconds per photo, of every way that was timed on a source."""
@@ -107,6 +138,6 @@ class Bench:
             if source in each[0].seconds
         }
 
-
-def _has_ray_data() -> bool:
-    return all(find_spec(name) for name in ("pandas", "pyarrow"))
+    def photos(self, name: str) -> dict[str, int]:
+        """How many photos a way had of each source, and `mixed` of all of them."""
+        return self.timed[name][0].photos

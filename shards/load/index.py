@@ -1,7 +1,5 @@
 """A split by its index: any sample by one `pread`, and questions that touch no tar."""
 
-import os
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from shards.classes import CLASSES
 from shards.errors import CorruptShardError
+from shards.index.samples import SAMPLES
 from shards.index.write import open_listing
 from shards.layout import from_members
+from shards.load.files import open_files
 from shards.load.query import select
+from shards.manifest import MANIFEST, read_manifest
 from shards.sample import Sample
 from shards.tar import BLOCK, split_name
-
-_OPEN_FILES = 128
 
 
 class SampleIndex:
@@ -27,18 +27,26 @@ class SampleIndex:
     Opening maps the index into memory and reads none of it: ten million rows open as fast as ten.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, where: str | Path) -> None:
         """Open a split.
+
+        Args:
+            where: its folder or URL (docs/remote.md).
 
         Raises:
             CorruptShardError: if its manifest or its index is missing or damaged.
+            LoadError: if a URL is not understood, or its server does not answer or refuses.
         """
-        self._listing = open_listing(folder)
-        self._folder = folder
-        self._files: OrderedDict[int, int] = OrderedDict()
+        self._files = open_files(where)
+        folder = self._files.path(MANIFEST).parent
+        manifest = read_manifest(folder)
+        self._files.path(SAMPLES)
+        if CLASSES in manifest.files:
+            self._files.path(CLASSES)
+        self._listing = open_listing(folder, manifest)
         rows = self._listing.rows
         self._places = [rows.column(name) for name in ("shard", "offset", "size", "checksum")]
-        self._names = [info.name for info in self._listing.manifest.shards]
+        self._names = [f"{info.name}.tar" for info in manifest.shards]
 
     def __len__(self) -> int:
         """How many samples."""
@@ -53,8 +61,7 @@ class SampleIndex:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        while self._files:
-            os.close(self._files.popitem()[1])
+        self._files.close()
 
     def __getitem__(self, number: int) -> Sample:
         """The sample of that number.
@@ -62,18 +69,20 @@ class SampleIndex:
         Raises:
             IndexError: if there is none.
             CorruptShardError: naming shard and offset, if its bytes are not those written.
+            LoadError: if the server of a URL does not answer or refuses.
         """
         if not 0 <= number < len(self):
             raise IndexError(number)
         shard, offset, size, checksum = (column[number].as_py() for column in self._places)
-        data = os.pread(self._file(shard), size, offset)
-        where = f"{self._folder / self._names[shard]}.tar, byte {offset}"
-        if len(data) != size or xxh3_64_intdigest(data) != checksum:
+        out = bytearray(size)
+        self._files.read_into(self._names[shard], offset, memoryview(out))
+        if xxh3_64_intdigest(out) != checksum:
+            where = f"{self._files.where}/{self._names[shard]}, byte {offset}"
             raise CorruptShardError(
                 f"{where}: sample {number} is not what was written; "
                 f"`python -m shards.verify` tells more"
             )
-        members = dict(_members(data))
+        members = dict(_members(bytes(out)))
         key = self._listing.rows.column("key")[number].as_py()
         return from_members(key, members)
 
@@ -87,19 +96,6 @@ class SampleIndex:
             ValueError: saying what in the question is not understood.
         """
         return select(self._listing.rows, question, self._listing.classes)
-
-    def _file(self, shard: int) -> int:
-        found = self._files.pop(shard, None)
-        if found is None:
-            path = self._folder / f"{self._names[shard]}.tar"
-            try:
-                found = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                raise CorruptShardError(f"{path}: {error.strerror}") from error
-        self._files[shard] = found
-        if len(self._files) > _OPEN_FILES:
-            os.close(self._files.popitem(last=False)[1])
-        return found
 
 
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:

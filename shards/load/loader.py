@@ -118,8 +118,7 @@ class Loader(Generic[T_co]):
 
     def close(self) -> None:
         """Close the files."""
-        for split in self._schedule.splits:
-            split.files.close()
+        self._reader.close()
 
     def __iter__(self) -> Iterator[T_co]:
         """The rest of the epoch."""
@@ -134,7 +133,11 @@ class Loader(Generic[T_co]):
     def run(self, epoch: int, numbers: range) -> Generator[T_co]:
         """Some batches of an epoch, wherever the loader stands."""
         asked = self._schedule.batches(epoch, numbers)
-        return self._make_ahead(asked) if self._pace.threads else self._make_each(asked)
+        try:
+            yield from self._make_ahead(asked) if self._pace.threads else self._make_each(asked)
+        finally:
+            for split in self._schedule.splits:
+                split.files.stop_ahead()
 
     def _make_each(self, batches: Iterator[Asked]) -> Generator[T_co]:
         for asked in batches:
@@ -152,7 +155,7 @@ class Loader(Generic[T_co]):
         with _threads(self._pace.threads) as pool:
             while waiting or ahead is not None:
                 while ahead is not None and self._may_begin(len(waiting), held, ahead):
-                    begun = self._begin(pool, ahead)
+                    begun = self._begin(pool, ahead, 1 if waiting else self._pace.threads)
                     held += begun.cost
                     waiting.append(begun)
                     ahead = next(batches, None)
@@ -168,11 +171,14 @@ class Loader(Generic[T_co]):
         fits = held + self._work.cost(ahead) <= self._pace.memory
         return fits and waiting <= self._pace.prefetch
 
-    def _begin(self, pool: ThreadPoolExecutor, asked: Asked) -> "_Begun[T_co]":
-        """Hand a batch to all threads, each a stretch of it."""
+    def _begin(self, pool: ThreadPoolExecutor, asked: Asked, pieces: int) -> "_Begun[T_co]":
+        """Hand a batch to the threads, in stretches: a batch that is waited for to all of them.
+
+        Others go to one thread each: it costs less, and none waits for the slowest.
+        """
         making = self._work.begin(asked)
-        pieces = _cut(len(asked), self._pace.threads)
-        futures = [pool.submit(self._fill, making, asked, piece) for piece in pieces]
+        stretches = _cut(len(asked), pieces)
+        futures = [pool.submit(self._fill, making, asked, stretch) for stretch in stretches]
         return _Begun(asked, making, futures, self._work.cost(asked))
 
     def _finish(self, making: Making[T_co], asked: Asked) -> T_co:

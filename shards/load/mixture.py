@@ -178,7 +178,7 @@ def _members(
         said = entry if isinstance(entry, Mapping) else {}
         _refuse_unknown(said, _LEAF, f"{here}: ")
         chosen = Chosen(said.get("question", ""), said.get("expand", ""))
-        folder = f"{root}/{name}/{said.get('split', 'train')}"
+        folder = f"{str(root).rstrip('/')}/{name}/{said.get('split', 'train')}"
         found.append(Member(here, folder, own, group, chosen, said.get("task", "")))
     return found
 

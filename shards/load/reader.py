@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Never
 
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError, ExampleError, LoadError
+from shards.load.bulk import BulkReader
 from shards.load.losses import Losses
 from shards.load.memory import Memory
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.shuffle import key_of
-from shards.load.split import Split
+from shards.load.split import Places, Split
 
 _TRIES = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
     """Reads what is asked for. Threads share it.
 
@@ -33,6 +36,10 @@ class Reader:
     check: bool = True
     memory: Memory = field(default_factory=Memory)
 
+    @cached_property
+    def _bulk(self) -> BulkReader:
+        return BulkReader(self.splits)
+
     def read(self, asked: Asked, places: range) -> RawBatch:
         """Read some samples of a share.
 
@@ -40,23 +47,34 @@ class Reader:
             CorruptShardError: naming file and offset, unless it is to be skipped.
         """
         here, found = slice(places.start, places.stop), asked.found
-        sizes = found.sizes[here].tolist()
-        whole = self.memory.take(sum(sizes)).data
+        sizes = found.sizes[here]
+        whole = self.memory.take(int(sizes.sum()))
+        some = Places._make(column[here] for column in found)
+        if self._bulk.read(asked.parts[here], some, whole, check=self.check):
+            return RawBatch(asked, _cut(whole.data, sizes), places)
+        return self._read_each(asked, places, _cut(whole.data, sizes))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._bulk.close()
+        for split in self.splits:
+            split.files.close()
+
+    def _read_each(self, asked: Asked, places: range, outs: Sequence[memoryview]) -> RawBatch:
+        """The same, where files are elsewhere, or something is wrong with one."""
+        here, found = slice(places.start, places.stop), asked.found
         data: list[memoryview] = []
-        lost: set[int] = set()
+        kept: list[int] = []
         rows = zip(
             places,
+            outs,
             asked.parts[here].tolist(),
             found.shards[here].tolist(),
             found.offsets[here].tolist(),
-            sizes,
             found.checksums[here].tolist(),
             strict=True,
         )
-        start = 0
-        for place, part, shard, offset, size, checksum in rows:
-            out = whole[start : start + size]
-            start += size
+        for place, out, part, shard, offset, checksum in rows:
             split = self.splits[part]
             try:
                 split.files.read_into(split.names[shard], offset, out)
@@ -64,10 +82,10 @@ class Reader:
                     _refuse(f"{split.files.where}/{split.names[shard]}", offset)
             except CorruptShardError as error:
                 self.losses.add(error)
-                lost.add(place)
             else:
                 data.append(out)
-        return RawBatch(asked, data, [place for place in places if place not in lost])
+                kept.append(place)
+        return RawBatch(asked, data, kept)
 
     def another(self, raw: RawSample, error: ExampleError, tries: int) -> RawSample | None:
         """A sample of the same dataset in place of one that cannot make an example.
@@ -93,6 +111,12 @@ class Reader:
         parts, seeds = np.array([raw.part], np.int64), np.array([seed], np.uint64)
         found = self.read(Asked(0, 0, parts, split.places(units), seeds), range(1))
         return found[0] if len(found) else None
+
+
+def _cut(whole: memoryview, sizes: NDArray[np.int64]) -> list[memoryview]:
+    """Memory in pieces, one after the other."""
+    ends = np.cumsum(sizes).tolist()
+    return [whole[end - size : end] for end, size in zip(ends, sizes.tolist(), strict=True)]
 
 
 def _refuse(file: str, offset: int) -> Never:

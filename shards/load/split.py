@@ -180,7 +180,7 @@ class _Columns:
     def __init__(self, rows: pa.Table) -> None:
         chunks = {name: rows.column(name).chunks for name in _PLACES}
         self._views: list[list[NDArray[np.generic]]] = [
-            [np.asarray(chunk) for chunk in chunks[name]] for name in _PLACES
+            [_view(chunk) for chunk in chunks[name]] for name in _PLACES
         ]
         self._starts = np.cumsum([0, *(len(chunk) for chunk in chunks[_PLACES[0]])])
 
@@ -197,3 +197,11 @@ class _Columns:
             for out, views in zip(found, self._views, strict=True):
                 out[here] = views[number][inside[here]]
         return found
+
+
+def _view(chunk: pa.Array) -> NDArray[np.generic]:
+    """Numbers of a column where they are; pyarrow's own way imports pandas where there is one."""
+    kind = np.dtype(chunk.type.to_pandas_dtype())
+    start = chunk.offset * kind.itemsize
+    found: NDArray[np.generic] = np.frombuffer(chunk.buffers()[1], kind, len(chunk), start)
+    return found

@@ -70,7 +70,20 @@ def test_waiting_is_shared():
         together.wait()
         return task
 
-    assert len(list(run(wait, [b""] * 9))) == 9
+    # Of a budget as small as this, a thread is given one task at a time.
+    assert len(list(run(wait, [b"x"] * 9, budget=8))) == 9
+
+
+def test_small_results_are_made_several_at_once_and_an_error_among_them_still_has_its_turn():
+    def read(number):
+        if number == 70:
+            raise OSError("the disk is gone")
+        return bytes([number])
+
+    results = run(read, range(99))
+    assert [next(results) for _ in range(70)] == [bytes([number]) for number in range(70)]
+    with pytest.raises(OSError, match="disk"):
+        next(results)
 
 
 def test_no_thread_stays():

@@ -2,15 +2,20 @@
 
 import io
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from shards.classes import ClassInfo
 from shards.errors import CorruptShardError
 from shards.load.glamm import ExampleError, Examples, Settings
+from shards.load.glamm import normal as normal_of_pixels
+from shards.load.glamm.normal import CLIP, SAM, normalise, normalise_plainly
 from shards.load.glamm.pixels import clip_input, decode_photo, sam_input
+from shards.load.glamm.settings import Precision
 from shards.mask import encode_mask
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size
 
@@ -193,3 +198,64 @@ def test_a_label_map_that_is_none_is_refused(content, reason):
     sample = photo(picture(30, 20), labels=LabelMap(content, "ade20k", (0,)))
     with pytest.raises(ExampleError, match=rf"any-1\.labels\.png: .*{reason}"):
         made.example(sample, 0)
+
+
+@pytest.mark.parametrize("normal", [CLIP, SAM])
+@pytest.mark.parametrize("kind", ["float32", "uint16"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_compiled_kernel_has_numpys_bits(normal, kind, channels):
+    native = pytest.importorskip("shards.load.glamm._native")
+    chance = np.random.default_rng(channels)
+    for height, width in ((1, 1), (7, 5), (31, 257), (16, 256)):
+        pixels = chance.integers(0, 256, (height + 2, width + 3, channels), np.uint8)
+        pixels = pixels[1:-1, 2:-1]  # a part of a larger picture, into a part of a larger one
+        one, other = (np.full((3, height + 1, width + 2), 9, kind) for _ in range(2))
+        native.normalise(pixels, one[:, :height, :width], *normal)
+        normalise_plainly(pixels, normal, other[:, :height, :width])
+        np.testing.assert_array_equal(one, other)
+    every = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], channels, 2)
+    one, other = (np.empty((3, 1, 256), kind) for _ in range(2))
+    normalise(every, normal, one)
+    normalise_plainly(every, normal, other)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_compiled_kernel_checks_what_it_is_given():
+    native = pytest.importorskip("shards.load.glamm._native")
+    pixels = np.zeros((4, 6, 4), np.uint8)
+    out = np.zeros((3, 4, 6), np.float32)
+    three = (1.0, 1.0, 1.0)
+    for bad in (pixels[..., :3], pixels[:, ::2], pixels[0], pixels[..., :1], pixels.astype(int)):
+        with pytest.raises(ValueError, match="pixels: expected"):
+            native.normalise(bad, out, 1.0, three, three)
+    wrong = (out[:2], out[:, :3], out[:, :, :5], out[..., ::2], out.astype(float), out[0])
+    for bad in wrong:
+        with pytest.raises(ValueError, match="out: expected"):
+            native.normalise(pixels, bad, 1.0, three, three)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match=r"read-?only"):
+        native.normalise(pixels, out, 1.0, three, three)
+
+
+def test_without_the_compiled_kernel_the_inputs_are_the_same(monkeypatch):
+    sample = photo(picture(90, 70))
+    both = [Settings(precision=each, grounding="always") for each in get_args(Precision)]
+    told = replace(sample, captions=("a",))
+    made = [Examples("coco_captions", settings).example(told, 1) for settings in both]
+    monkeypatch.setattr(normal_of_pixels, "BUILT", False)
+    for settings, one in zip(both, made, strict=True):
+        other = Examples("coco_captions", settings).example(told, 1)
+        np.testing.assert_array_equal(one.clip, other.clip)
+        np.testing.assert_array_equal(one.sam, other.sam)
+    assert [str(one.clip.dtype) for one in made] == ["float32", "float32", "uint16"]
+
+
+def test_a_header_that_lies_takes_no_memory():
+    """The size is compared before anything is decoded."""
+    sample = photo(picture(50, 40))
+    data = bytearray(sample.image.data)
+    place = data.index(b"\xff\xc0")
+    data[place + 5 : place + 9] = (60000).to_bytes(2, "big") * 2
+    lying = EncodedImage(bytes(data), "jpg", Size(40, 50))
+    with pytest.raises(CorruptShardError, match="photo is 60000x60000"):
+        decode_photo(Sample("any-1", lying, Size(40, 50)))

@@ -7,10 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps, JpegImagePlugin
 
 from convert.errors import ImageDecodeError, RecordError
-from convert.jpeg import exif_orientation, read_jpeg_header, strip_jpeg
+from convert.jpeg import exif_orientation, find_end_of_scan, read_jpeg_header, strip_jpeg
 from convert.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
@@ -291,3 +293,25 @@ def test_three_components_are_the_colours_libjpeg_takes_them_for(ids, jfif, adob
 def test_pillow_turns_as_the_tag_says() -> None:
     with Image.open(io.BytesIO(jpeg(48, 64, exif=exif(6)))) as image:
         assert ImageOps.exif_transpose(image).size == (48, 64)
+
+
+BYTES = st.sampled_from((0x00, 0x12, 0xCF, 0xD0, 0xD7, 0xD8, 0xD9, 0xFE, 0xFF))
+
+
+@given(st.lists(BYTES, max_size=40).map(bytes), st.integers(0, 40))
+def test_the_compiled_search_finds_what_numpy_finds(data, start) -> None:
+    module = pytest.importorskip("convert._scan", reason="not built")
+    if start > len(data):
+        with pytest.raises(IndexError, match="outside"):
+            module.end_of_scan(data, start)
+        return
+    expected = find_end_of_scan(data, start) if start < len(data) else -1
+    assert module.end_of_scan(data, start) == expected
+
+
+def test_the_compiled_search_takes_bytes_alone() -> None:
+    module = pytest.importorskip("convert._scan", reason="not built")
+    with pytest.raises(IndexError, match="outside"):
+        module.end_of_scan(b"", -1)
+    with pytest.raises(TypeError):
+        module.end_of_scan("text", 0)

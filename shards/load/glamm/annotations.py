@@ -54,7 +54,17 @@ def open_labels(sample: Sample) -> NDArray[np.uint8]:
 
 def masks_of_labels(labels: NDArray[np.uint8], chosen: Sequence[int]) -> NDArray[np.uint8]:
     """Where each of some classes is: uint8 [classes, height, width]."""
-    return np.stack([labels == number for number in chosen]).view(np.uint8)
+    out: NDArray[np.uint8] = MEMORY.array((len(chosen), *labels.shape), np.uint8)
+    for number, mask in zip(chosen, out, strict=True):
+        np.equal(labels, number, out=mask.view(np.bool_))
+    return out
+
+
+def widen_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The same in the type that the reference has: int64 [height, width]."""
+    out: NDArray[np.int64] = MEMORY.array(labels.shape, np.int64)
+    out[:] = labels
+    return out
 
 
 def blank_labels(size: Size) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.load.glamm.pixels import Values
+from shards.load.glamm.normal import Values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,8 +14,8 @@ class Example:
 
     Attributes:
         key: of the sample.
-        clip: the global encoder's input, [3, side, side].
-        sam: the grounding encoder's, [3, side, side], zeros right of and below the photo; None
+        clip: the global encoder's input, [3, side, side]; float32, or bits of bf16 in uint16.
+        sam: the grounding encoder's, of the same type, zeros right of and below the photo; None
             where the task has no use for it.
         boxes: float32 [boxes, 4], x0 y0 x1 y1 as shares of the photo's width and height.
         conversation: the text.

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from shards.classes import ClassInfo
 from shards.errors import LoadError
 from shards.load.glamm.annotations import (
@@ -14,13 +12,14 @@ from shards.load.glamm.annotations import (
     open_labels,
     paint_masks,
     share_boxes,
+    widen_labels,
 )
 from shards.load.glamm.chance import Chance
 from shards.load.glamm.conversation import render
 from shards.load.glamm.draft import Draft
 from shards.load.glamm.drafting import Asked, draft_example
 from shards.load.glamm.example import Example
-from shards.load.glamm.pixels import clip_input, decode_photo, sam_input
+from shards.load.glamm.pixels import Kind, clip_input, decode_photo, sam_input
 from shards.load.glamm.prompts import Prompts
 from shards.load.glamm.settings import Settings
 from shards.load.glamm.sources import COUNTED, FAMILIES, SOURCES, Family, Task
@@ -117,16 +116,17 @@ class Examples:
         text = render(draft.turns)
         photo = decode_photo(sample)
         set_ = self.settings
-        clip = clip_input(photo, set_.clip_side, sample.original_size)
+        kind: Kind = "uint16" if set_.precision == "bf16" else "float32"
+        clip = clip_input(photo, set_.clip_side, sample.original_size, kind)
         sam, resized, masks, labels = None, None, None, None
         size = sample.image.size
         wanted = draft.masks is not None or draft.labels is not None
         if set_.grounding == "always" or (set_.grounding == "task" and wanted):
-            sam, resized = sam_input(photo, set_.sam_side)
+            sam, resized = sam_input(photo, set_.sam_side, kind)
             labels = blank_labels(size)
             if draft.labels is not None:
                 found = open_labels(sample)
-                masks, labels = masks_of_labels(found, draft.labels), found.astype(np.int64)
+                masks, labels = masks_of_labels(found, draft.labels), widen_labels(found)
             else:
                 masks = paint_masks(draft.masks or (), sample)
         return Example(

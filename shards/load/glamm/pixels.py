@@ -8,7 +8,7 @@ Everything that takes time is a call into libjpeg, Pillow or numpy, which let ot
 
 import io
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,29 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shards.errors import CorruptShardError
+from shards.load.glamm.normal import CLIP, SAM, Values, normalise
 from shards.load.memory import Memory
 from shards.sample import Sample, Size
 
-if not Image.core.get_blocks_max():
-    # Pillow gives each image's memory back, and fresh pages cost more than resizing does.
-    Image.core.set_blocks_max(8)
-
-Values = NDArray[np.float32]
+Kind = Literal["float32", "uint16"]
+"""What values are made: uint16 holds the bits of bf16."""
 MEMORY = Memory()
 """Of examples that nobody holds any more: for a small photo's inputs, fresh pages cost as much as
 all the rest."""
-
-
-class Normal(NamedTuple):
-    """How bytes become values: `(byte / whole - mean) / deviation`, a channel each."""
-
-    whole: int
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-
-
-CLIP = Normal(255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-SAM = Normal(1, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
 def decode_photo(sample: Sample) -> Image.Image:
@@ -49,19 +35,24 @@ def decode_photo(sample: Sample) -> Image.Image:
     """
     image = sample.image
     try:
-        photo = _decode_jpeg(image.data) if image.extension == "jpg" else None
+        photo = _decode_jpeg(sample) if image.extension == "jpg" else None
         photo = photo or Image.open(io.BytesIO(image.data)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise CorruptShardError(
             f"{sample.key}.{image.extension}: does not decode: {error}"
         ) from error
-    size = Size(photo.height, photo.width)
-    if size != image.size:
-        raise CorruptShardError(f"{sample.key}: photo is {size}, its annotations say {image.size}")
+    _expect_size(sample, Size(photo.height, photo.width))
     return photo
 
 
-def _decode_jpeg(data: bytes) -> Image.Image | None:
+def _expect_size(sample: Sample, found: Size) -> None:
+    if found != sample.image.size:
+        raise CorruptShardError(
+            f"{sample.key}: photo is {found}, its annotations say {sample.image.size}"
+        )
+
+
+def _decode_jpeg(sample: Sample) -> Image.Image | None:
     """Pillow's pixels, faster; None where simplejpeg is not installed.
 
     Four bytes a pixel are how Pillow itself holds RGB: it takes the decoder's memory as it is.
@@ -70,12 +61,15 @@ def _decode_jpeg(data: bytes) -> Image.Image | None:
         import simplejpeg
     except ImportError:
         return None
-    pixels = simplejpeg.decode_jpeg(data, "RGBX", fastdct=False, fastupsample=False)
-    height, width, _ = pixels.shape
+    data = sample.image.data
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    _expect_size(sample, Size(height, width))
+    memory = MEMORY.array((height, width, 4), np.uint8)
+    pixels = simplejpeg.decode_jpeg(data, "RGBX", fastdct=False, fastupsample=False, buffer=memory)
     return Image.frombuffer("RGBX", (width, height), pixels, "raw", "RGBX", 0, 1)
 
 
-def clip_input(photo: Image.Image, side: int, original: Size) -> Values:
+def clip_input(photo: Image.Image, side: int, original: Size, kind: Kind = "float32") -> Values:
     """The middle of the photo, its shorter side scaled to `side`: [3, side, side].
 
     Args:
@@ -83,12 +77,13 @@ def clip_input(photo: Image.Image, side: int, original: Size) -> Values:
         side: in pixels.
         original: the photo's size before it was scaled down to be stored. The longer side is
             rounded as if that were scaled: a pixel more or less would shift the whole picture.
+        kind: of the values.
     """
     photo = photo.resize(clip_size(original, side), Image.Resampling.BICUBIC)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
     pixels = view_pixels(photo)[top : top + side, left : left + side]
-    out = MEMORY.array((3, side, side), np.float32)
-    _normalise(pixels, CLIP, out)
+    out: Values = MEMORY.array((3, side, side), kind)
+    normalise(pixels, CLIP, out)
     return out
 
 
@@ -103,7 +98,9 @@ def clip_size(size: Size, side: int) -> tuple[int, int]:
     return (side, longer) if size.width == short else (longer, side)
 
 
-def sam_input(photo: Image.Image, side: int) -> tuple[Values, tuple[int, int]]:
+def sam_input(
+    photo: Image.Image, side: int, kind: Kind = "float32"
+) -> tuple[Values, tuple[int, int]]:
     """The photo with its longer side scaled to `side`, and zeros beyond it.
 
     Returns:
@@ -111,8 +108,8 @@ def sam_input(photo: Image.Image, side: int) -> tuple[Values, tuple[int, int]]:
     """
     width, height = resized = sam_size(photo.width, photo.height, side)
     photo = photo.resize(resized, Image.Resampling.BILINEAR)
-    out = MEMORY.array((3, side, side), np.float32)
-    _normalise(view_pixels(photo), SAM, out[:, :height, :width])
+    out: Values = MEMORY.array((3, side, side), kind)
+    normalise(view_pixels(photo), SAM, out[:, :height, :width])
     out[:, height:] = 0
     out[:, :height, width:] = 0
     return out, (height, width)
@@ -141,19 +138,3 @@ def sam_size(width: int, height: int, side: int) -> tuple[int, int]:
     """
     scale = side / max(width, height)
     return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
-
-
-def _normalise(pixels: NDArray[np.uint8], normal: Normal, out: Values) -> None:
-    """Write values of uint8 [height, width, 3 or 4] into [3, height, width].
-
-    All in single precision and in this order of operations, so that not even the last bit differs
-    from the reference's. transformers multiplies by 1 / 255 in double precision and then rounds,
-    which of the 256 bytes there are gives what dividing gives.
-    """
-    for channel, plane in enumerate(out):
-        source: NDArray[np.uint8] | Values = pixels[..., channel]
-        if normal.whole != 1:
-            np.divide(source, np.float32(normal.whole), out=plane)
-            source = plane
-        np.subtract(source, np.float32(normal.mean[channel]), out=plane)
-        np.divide(plane, np.float32(normal.deviation[channel]), out=plane)

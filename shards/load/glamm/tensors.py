@@ -8,25 +8,21 @@ from typing import Any
 import numpy as np
 
 from shards.load.glamm.example import Example
+from shards.load.glamm.normal import Values
 from shards.load.glamm.settings import Precision
-
-_KINDS: dict[Precision, str] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
 def to_tuple(example: Example, precision: Precision = "fp32") -> tuple[Any, ...]:
-    """The reference's tuple. Tensors share the example's memory, but for inputs in half precision.
+    """The reference's tuple. Tensors share the example's memory, but for inputs in fp16.
 
     Returns:
         (image_path, global_enc_image, grounding_enc_image, bboxes, conversations, masks, label,
         resize, questions, sampled_classes); the path is the sample's key.
     """
-    import torch
-
-    kind = getattr(torch, _KINDS[precision])
     return (
         example.key,
-        _tensor(example.clip).to(kind),
-        None if example.sam is None else _tensor(example.sam).to(kind),
+        _input(example.clip, precision),
+        _input(example.sam, precision),
         _tensor(example.boxes),
         [example.conversation],
         _tensor(example.masks),
@@ -35,6 +31,17 @@ def to_tuple(example: Example, precision: Precision = "fp32") -> tuple[Any, ...]
         list(example.questions),
         list(example.names),
     )
+
+
+def _input(values: Values | None, precision: Precision) -> Any:
+    import torch
+
+    if values is None:
+        return None
+    tensor = torch.from_numpy(values)
+    if values.dtype == np.uint16:
+        return tensor.view(torch.bfloat16)
+    return tensor.half() if precision == "fp16" else tensor
 
 
 def _tensor(array: np.ndarray | None) -> Any:

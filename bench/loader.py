@@ -1,0 +1,218 @@
+"""How fast are samples loaded: by this program, by other people's, and by reading alone?
+
+Samples of 80 kB, drawn photos of 640x480 with 14 masks each, in every library's own format. Each
+time is of fresh processes, from the first batch on; round after round, every way in turn.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.types import PositiveFloat, PositiveInt
+
+from bench.command import Claim, Table, publish
+from bench.measure import say
+from bench.peers.loaders import (
+    bare,
+    by_dali,
+    by_energon,
+    by_litdata,
+    by_number,
+    loose_files,
+    ours,
+    plain_webdataset,
+)
+from bench.peers.loaders.data import OURS, SIZE, photo_of_size, with_photos, write
+from bench.peers.loaders.formats import MDS, write_formats
+from bench.peers.loaders.large import large_table
+from bench.peers.loaders.race import Setting, race, table
+from bench.peers.loaders.registry import WAYS
+from bench.peers.loaders.timed import Timed
+from bench.photos import drawn
+from shards.manifest import read_manifest
+
+app = App(help=__doc__)
+Part = Literal["warm", "cold", "ranks", "cold-ranks", "decoded", "memory"]
+PARTS: tuple[Part, ...] = ("warm", "cold", "ranks", "cold-ranks", "decoded", "memory")
+RAW = (
+    bare.SEQUENTIAL,
+    bare.READS,
+    ours.ONE,
+    ours.UNCHECKED,
+    ours.TWO,
+    by_dali.RAW,
+    by_number.BY_NUMBER,
+    by_number.ITERATED,
+    plain_webdataset.OWN,
+    plain_webdataset.ON_OURS,
+    by_number.WIDS,
+    by_litdata.LITDATA,
+    by_energon.ENERGON,
+    loose_files.HERE,
+)
+WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
+DECODED = (
+    bare.DECODES,
+    ours.CPU,
+    plain_webdataset.DECODED,
+    plain_webdataset.DECODED_OURS,
+    loose_files.DECODED,
+    by_dali.DECODED,
+)
+RANKED = tuple(way for way in RAW if WAYS[way].folder != MDS)
+_UNRANKED = "Not measured: MDS, whose ranks wait for each other when one has ended"
+_GOALS = {
+    bare.SEQUENTIAL: 0.90,
+    bare.READS: None,
+    by_dali.RAW: 2.0,
+    by_number.BY_NUMBER: 2.0,
+    by_number.ITERATED: 2.0,
+    plain_webdataset.OWN: 10.0,
+    plain_webdataset.ON_OURS: 6.0,
+    by_number.WIDS: None,
+    by_litdata.LITDATA: 10.0,
+    by_energon.ENERGON: 15.0,
+    loose_files.HERE: None,
+}
+_WARM = (
+    *(Claim(ours.ONE, way, goal) for way, goal in _GOALS.items()),
+    Claim(ours.UNCHECKED, bare.SEQUENTIAL),
+    Claim(ours.TWO, bare.SEQUENTIAL),
+)
+_OTHERS = tuple(Claim(ours.ONE, way, 0.90 if way == bare.SEQUENTIAL else None) for way in _GOALS)
+_AMONG_WORKERS = tuple(Claim(ours.TWO, way) for way in WORKERS)
+_DECODED = (
+    Claim(ours.CPU, bare.DECODES, 0.95),
+    Claim(ours.CPU, plain_webdataset.DECODED, 3.0),
+    Claim(ours.CPU, plain_webdataset.DECODED_OURS, 3.0),
+    Claim(ours.CPU, loose_files.DECODED),
+    Claim(ours.CPU, by_dali.DECODED),
+)
+PACKAGES = (
+    "simplejpeg",
+    "numpy",
+    "torch",
+    "webdataset",
+    "wids",
+    "nvidia-dali-cuda120",
+    "litdata",
+    "mosaicml-streaming",
+    "megatron-energon",
+)
+_PHOTOS = 64
+_DOMINANT = 0.75
+"""A part that takes so much of the time is said to be the limit; else it is what joins them."""
+
+
+def tables(setting: Setting, parts: Sequence[Part]) -> Iterator[Table]:
+    """What is asked for; ways whose library is absent are named."""
+    manifest = read_manifest(setting.split)
+    size = sum(info.bytes for info in manifest.shards) / manifest.samples
+    about = f"{manifest.samples:,} samples of {size / 1e3:.0f} kB"
+
+    def measured(title: str, here: Setting, ways: Iterable[str], claims: Iterable[Claim]) -> Table:
+        present, absent = split_ways(ways)
+        found = race(here, present)
+        notes = [limit(found), absent]
+        return table(". ".join([title, *filter(None, notes)]), found, claims, size)
+
+    cold, two = replace(setting, cold=True), replace(setting, world=2)
+    if "warm" in parts:
+        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, RAW, _WARM)
+    if "cold" in parts:
+        yield measured(f"Raw, shuffled, page cache cold; {about}", cold, RAW, _OTHERS)
+    if "ranks" in parts:
+        ways = (*RANKED, *WORKERS)
+        claims = (*_OTHERS, *_AMONG_WORKERS)
+        yield measured(
+            f"Raw, two processes as two ranks, warm; {about}. {_UNRANKED}", two, ways, claims
+        )
+    if "cold-ranks" in parts:
+        both = replace(cold, world=2)
+        yield measured(f"Raw, two processes as two ranks, cold; {about}", both, RANKED, _OTHERS)
+    if "decoded" in parts:
+        title = f"Decoded to batches of {setting.batch} on two cores, warm; {about}"
+        yield measured(title, setting, DECODED, _DECODED)
+    if "memory" in parts:
+        yield large_table(setting, ours.ONE)
+
+
+def split_ways(ways: Iterable[str]) -> tuple[list[str], str]:
+    """Ways whose libraries are here, and a sentence about the others."""
+    present, absent = [], []
+    for name in ways:
+        lacks = WAYS[name].lacks
+        if lacks:
+            absent.append(f"{name} ({', '.join(lacks)} is not installed)")
+        else:
+            present.append(name)
+    return present, f"Not measured: {'; '.join(absent)}" if absent else ""
+
+
+def limit(found: Mapping[str, Sequence[Timed]]) -> str:
+    """What a sample's time goes to where we load it: reading, decoding, or handing it over."""
+    way, part, name = _parts(found)
+    if way not in found or part not in found:
+        return ""
+    pairs = zip(found[part], found[way], strict=True)
+    share = median(
+        alone.seconds / alone.samples * whole.samples / whole.seconds for alone, whole in pairs
+    )
+    what = name if share >= _DOMINANT else "the hand-over"
+    return f"{name.capitalize()} alone takes {share:.2f} of the time of {way}: the limit is {what}"
+
+
+def _parts(found: Mapping[str, Sequence[Timed]]) -> tuple[str, str, str]:
+    if bare.DECODES in found:
+        return ours.CPU, bare.DECODES, "decoding"
+    return ours.ONE, bare.READS, "reading"
+
+
+def write_all(root: Path, samples: int) -> Path:
+    """Every format, of drawn photos; our own split."""
+    photos = [photo_of_size(data, SIZE) for data in drawn("grandf_ha", _PHOTOS)]
+    split = write(root, with_photos(photos, samples), samples)
+    write_formats(root)
+    return split
+
+
+@app.default
+def main(  # noqa: PLR0913 - one per option
+    *,
+    samples: PositiveInt = 10_000,
+    batch: PositiveInt = 64,
+    seconds: PositiveFloat = 1.0,
+    rounds: PositiveInt = 5,
+    part: Annotated[tuple[Part, ...], Parameter(consume_multiple=True)] = PARTS,
+    root: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Measure.
+
+    Args:
+        samples: of the dataset; a format takes 80 kB for each.
+        batch: samples of one.
+        seconds: that a way is timed for in a round.
+        rounds: how often.
+        part: what to measure.
+        root: a folder for the formats, which is kept and used again.
+        json: a file for what was found.
+    """
+    with TemporaryDirectory() as folder:
+        formats = root or Path(folder)
+        marker = formats / f"written-{samples}"
+        split = formats / OURS
+        if not marker.exists():
+            split = write_all(formats, samples)
+            marker.touch()
+        say(f"{samples:,} samples in every format, batches of {batch}")
+        setting = Setting(formats, split, batch, seconds, rounds)
+        publish("loader", tables(setting, part), PACKAGES, json)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,100 @@
+"""The least that loading can cost: reading alone, decoding alone."""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+
+from bench.peers.loaders.data import OURS, members
+from bench.peers.loaders.way import Task, Way
+from shards.load.plan import EpochPlan, Order
+from shards.load.split import Split
+
+_BUFFER, _ROTATED = 1 << 20, 3
+"""Batches that a loader holds at the least: one is read, one is ready, one is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequential:
+    """Every tar from its beginning to its end, as `cat` does it. Items are bytes."""
+
+    task: Task
+
+    def __iter__(self) -> Iterator[float]:
+        task, memory = self.task, memoryview(bytearray(_BUFFER))
+        tars = sorted((task.root / OURS).glob("*.tar"))
+        for tar in tars[task.rank :: task.world]:
+            with tar.open("rb", buffering=0) as file:
+                while found := file.readinto(memory):
+                    yield found * task.samples / task.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """The reads that our loader does, one after the other, and nothing else. Items are batches."""
+
+    task: Task
+    rotated: int
+
+    def __iter__(self) -> Iterator[int]:
+        task, split = self.task, Split.open(self.task.root / OURS)
+        plan = EpochPlan(split.sizes, Order(task.batch * task.world))
+        places = range(task.rank * task.batch, (task.rank + 1) * task.batch)
+        found = split.places(plan.slots(0, range(plan.batches(0)), places).units.ravel())
+        files = [os.open(_tar(task.root, name), os.O_RDONLY) for name in split.names]
+        columns = (found.shards.tolist(), found.offsets.tolist(), found.sizes.tolist())
+        rows = list(zip(*columns, strict=True))
+        most = task.batch * int(found.sizes.max())
+        memory = [memoryview(bytearray(most)) for _ in range(self.rotated)]
+        try:
+            for number, start in enumerate(range(0, len(rows), task.batch)):
+                out, at = memory[number % len(memory)], 0
+                for shard, offset, size in rows[start : start + task.batch]:
+                    os.preadv(files[shard], (out[at : at + size],), offset)
+                    at += size
+                yield task.batch
+        finally:
+            for file in files:
+                os.close(file)
+
+
+def _tar(root: Path, name: str) -> Path:
+    return root / OURS / name
+
+
+_THREADS, _KEPT = 2, 256
+"""Photos that are decoded again and again."""
+
+
+class _Decodes:
+    """Photos in memory decoded to the same memory, by as many threads as there are cores."""
+
+    def __init__(self, task: Task) -> None:
+        self._photos = [photo for _, photo, _ in islice(members(task.root), _KEPT)]
+        shape = simplejpeg.decode_jpeg(self._photos[0], "RGB").shape
+        self._memory = [np.empty(shape, np.uint8) for _ in range(_THREADS)]
+
+    def __iter__(self) -> Iterator[int]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            yield from pool.map(self._decode, range(_THREADS))
+
+    def _decode(self, thread: int) -> int:
+        mine = self._photos[thread::_THREADS]
+        for photo in mine:
+            simplejpeg.decode_jpeg(photo, "RGB", buffer=self._memory[thread])
+        return len(mine)
+
+
+SEQUENTIAL = "sequential read"
+READS = "the same reads, nothing else"
+DECODES = "decoding alone, 2 threads"
+WAYS: Mapping[str, Way] = {
+    SEQUENTIAL: Way("ours", _Sequential, float, None),
+    READS: Way("ours", lambda task: _Reads(task, _ROTATED), float, None),
+    DECODES: Way("ours", _Decodes, float, None),
+}

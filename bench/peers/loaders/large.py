@@ -1,0 +1,68 @@
+"""A split of ten million samples, all of them readable, made of few: does memory grow with it?"""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from bench.command import Table
+from bench.peers.loaders.data import OURS
+from bench.peers.loaders.race import Setting, table, time_once
+from shards.index.samples import SAMPLES, read_rows
+from shards.manifest import MANIFEST, Manifest, encode, read_manifest
+
+ROWS = 10_000_000
+LIMIT = 300.0
+"""Megabytes that the loading process may hold at the most."""
+_ROWS_AT_ONCE = 65_536
+
+
+def write_large(split: Path, root: Path, rows: int) -> Path:
+    """A split whose shards are links to those of another, again and again under other names."""
+    folder = root / OURS
+    folder.mkdir(parents=True)
+    manifest, stored = read_manifest(split), read_rows(split / SAMPLES)
+    copies = -(-rows // manifest.samples)
+    infos = []
+    for copy in range(copies):
+        for number, info in enumerate(manifest.shards):
+            name = f"large-{copy * len(manifest.shards) + number:06d}"
+            (folder / f"{name}.tar").symlink_to(split / f"{info.name}.tar")
+            infos.append(msgspec.structs.replace(info, name=name))
+    with (
+        pa.OSFile(str(folder / SAMPLES), "wb") as stream,
+        pa.ipc.new_file(stream, stored.schema) as out,
+    ):
+        place = stored.schema.get_field_index("shard")
+        shards = np.asarray(stored.column(place))
+        for copy in range(copies):
+            moved = pa.array(shards + copy * len(manifest.shards), stored.schema.field(place).type)
+            some = stored.set_column(place, stored.schema.field(place), moved)
+            out.write_table(some, max_chunksize=_ROWS_AT_ONCE)
+    made: Manifest = msgspec.structs.replace(
+        manifest, shards=tuple(infos), samples=copies * manifest.samples
+    )
+    (folder / MANIFEST).write_bytes(encode(made))
+    return folder
+
+
+def large_table(setting: Setting, way: str, rows: int = ROWS) -> Table:
+    """A way on the split that is there, and on a large one."""
+    size = sum(info.bytes for info in read_manifest(setting.split).shards)
+    size //= read_manifest(setting.split).samples
+    with TemporaryDirectory(dir=setting.root) as name:
+        split = write_large(setting.split.resolve(), Path(name), rows)
+        large = replace(setting, root=Path(name), split=split)
+        found = {
+            f"{read_manifest(each.split).samples:,} samples": [
+                time_once(each, way) for _ in range(setting.rounds)
+            ]
+            for each in (setting, large)
+        }
+    peak = max(each.peak for runs in found.values() for each in runs) / 1e6
+    verdict = "met" if peak < LIMIT else "MISSED"
+    title = f"Memory: {way} held {peak:.0f} MB at the most; goal < {LIMIT:g} {verdict}"
+    return table(title, found, (), size)

@@ -1,0 +1,87 @@
+"""Our own loaders."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from bench.peers.loaders.data import OURS
+from bench.peers.loaders.way import Stored, Task, Way
+from shards.load.loader import Loader, Pace, Work
+from shards.load.opening import open_data
+from shards.load.pixels import PixelBatch, PixelWork
+from shards.load.plan import Order
+from shards.load.raw import RawBatch
+from shards.load.split import EVERYTHING
+from shards.load.works import RawWork
+
+_WORKERS = 2
+
+
+def open_loader(task: Task, work: Work[Any], pace: Pace) -> Loader[Any]:
+    """A loader as `ShardLoader` makes it, without torch."""
+    order = Order(task.batch * task.world)
+    opened = open_data(task.root / OURS, order, EVERYTHING, task.rank, task.world)
+    return Loader(opened.schedule, work, pace, opened.digest)
+
+
+def _raw(pace: Pace, task: Task) -> Loader[RawBatch]:
+    return open_loader(task, RawWork(), pace)
+
+
+def _cpu(pace: Pace, task: Task) -> Loader[PixelBatch]:
+    return open_loader(task, PixelWork(), pace)
+
+
+class _Workers:
+    """Under torch's DataLoader, a batch handed over at once."""
+
+    def __init__(self, task: Task) -> None:
+        from torch.utils.data import DataLoader
+
+        from shards.load.torch import ShardDataset
+
+        self._dataset = ShardDataset(
+            task.root / OURS,
+            task.batch,
+            example=_members,
+            whole_batches=True,
+            rank=task.rank,
+            world_size=task.world,
+        )
+        self._loader = DataLoader(self._dataset, batch_size=None, num_workers=_WORKERS)
+        self._epoch = 0
+
+    def __iter__(self) -> Iterator[list[Stored]]:
+        self._dataset.set_epoch(self._epoch)
+        self._epoch += 1
+        yield from self._loader
+
+
+def _members(sample: Any, _seed: int, _which: int | None) -> Stored:
+    from shards.layout import to_members
+
+    (_, photo), (_, annotations) = to_members(sample)
+    return sample.key, photo, annotations
+
+
+def look_raw(batch: RawBatch) -> list[Stored]:
+    """The samples of a raw batch."""
+    found = [(raw.key, raw.members()) for raw in batch]
+    return [(key, members["jpg"], members["mp"]) for key, members in found]
+
+
+def _count_pixels(batch: PixelBatch) -> int:
+    return len(batch.samples)
+
+
+ONE, TWO = "ours, 1 thread", "ours, 2 threads"
+UNCHECKED = "ours, 1 thread, checksums left out"
+WORKERS = "ours under a DataLoader, 2 workers"
+CPU = "ours, decoded, 2 threads"
+WAYS: Mapping[str, Way] = {
+    ONE: Way("ours", partial(_raw, Pace(threads=1)), len, look_raw),
+    UNCHECKED: Way("ours", partial(_raw, Pace(threads=1, check=False)), len, look_raw),
+    TWO: Way("ours", partial(_raw, Pace(threads=2)), len, look_raw),
+    WORKERS: Way("ours", _Workers, len, list, ["torch"]),
+    CPU: Way("ours", partial(_cpu, Pace(threads=2)), _count_pixels, None),
+}

@@ -1,0 +1,197 @@
+"""Ways of loading raced: every one in fresh processes, round after round."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryFile
+from threading import Timer
+from typing import IO
+
+import msgspec
+
+from bench.command import Claim, Row, Table, tabulate
+from bench.peers.loaders.cache import drop, warm
+from bench.peers.loaders.registry import WAYS
+from bench.peers.loaders.timed import GO, READY, Call, Timed
+from shards.manifest import read_manifest
+
+_LONGEST = 60
+"""Seconds that a process may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How ways are raced.
+
+    Attributes:
+        root: folder of all formats.
+        split: our split in it.
+        batch: samples of a batch.
+        seconds: that each is timed for in a round.
+        rounds: how often.
+        world: processes at once, as ranks of one job.
+        cold: nothing is in the page cache, and an epoch is gone through once.
+    """
+
+    root: Path
+    split: Path
+    batch: int
+    seconds: float
+    rounds: int
+    world: int = 1
+    cold: bool = False
+
+
+def race(setting: Setting, ways: Iterable[str]) -> Mapping[str, Sequence[Timed]]:
+    """Time every way once per round; a round goes backwards after one that went forwards."""
+    names = list(ways)
+    if not setting.cold:
+        for folder in sorted({WAYS[name].folder for name in names}):
+            warm(setting.root / folder)
+    found: dict[str, list[Timed]] = {name: [] for name in names}
+    for number in range(setting.rounds):
+        for name in names if number % 2 == 0 else names[::-1]:
+            found[name].append(time_once(setting, name))
+    return found
+
+
+def time_once(setting: Setting, way: str) -> Timed:
+    """One way, by as many processes as there are ranks: their rates added up.
+
+    Raises:
+        SystemExit: naming the way, if it failed.
+    """
+    manifest = read_manifest(setting.split)
+    call = Call(
+        way,
+        str(setting.root),
+        setting.batch,
+        0,
+        setting.world,
+        manifest.samples,
+        sum(info.bytes for info in manifest.shards),
+        setting.seconds,
+        setting.cold,
+    )
+    port = str(_free_port())
+    with ExitStack() as stack:
+        complaints = stack.enter_context(TemporaryFile("w+"))
+        processes = [
+            stack.enter_context(_start(msgspec.structs.replace(call, rank=rank), port, complaints))
+            for rank in range(setting.world)
+        ]
+        # A rank that waits for another that failed would wait for ever.
+        watch = stack.enter_context(_ended_after(processes, _LONGEST))
+        for process in processes:
+            _expect(process, way, complaints, READY)
+        if setting.cold:
+            drop(setting.root / WAYS[way].folder)
+        for process in processes:
+            _tell(process)
+        lines = [_expect(process, way, complaints) for process in processes]
+        watch.cancel()
+    return _add([msgspec.json.decode(line, type=Timed) for line in lines])
+
+
+@contextmanager
+def _ended_after(processes: Sequence["subprocess.Popen[str]"], seconds: float) -> Iterator[Timer]:
+    """Kill processes that take longer, and those that are left in any case."""
+
+    def kill() -> None:
+        for process in processes:
+            process.kill()
+
+    watch = Timer(seconds, kill)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.cancel()
+        kill()
+
+
+def _start(call: Call, port: str, complaints: IO[str]) -> "subprocess.Popen[str]":
+    """A process that finds its rank as torchrun says it."""
+    ranks = {"RANK": call.rank, "LOCAL_RANK": call.rank}
+    worlds = dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), call.world)
+    told = {name: str(number) for name, number in {**ranks, **worlds}.items()}
+    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "bench.peers.loaders.timed", msgspec.json.encode(call).decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+        env={**os.environ, **(told | here if call.world > 1 else {})},
+    )
+
+
+def _expect(process: "subprocess.Popen[str]", way: str, complaints: IO[str], line: str = "") -> str:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    found = process.stdout.readline().strip()
+    if not found or (line and found != line):
+        complaints.seek(0)
+        raise SystemExit(
+            f"{way} failed, or took more than {_LONGEST} s:\n{complaints.read()[-2000:]}"
+        )
+    return found
+
+
+def _tell(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None  # noqa: S101 - it is a pipe
+    process.stdin.write(f"{GO}\n")
+    process.stdin.flush()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    return port
+
+
+def _add(ranks: Sequence[Timed]) -> Timed:
+    """All ranks as one: what they do in the seconds of the slowest."""
+    seconds = max(each.seconds for each in ranks)
+    rate = sum(each.samples / each.seconds for each in ranks)
+    samples = sum(each.samples for each in ranks)
+    return Timed(
+        samples=rate * seconds,
+        seconds=seconds,
+        cpu=sum(each.cpu for each in ranks) / samples * rate * seconds,
+        first=max(each.first for each in ranks),
+        peak=sum(each.peak for each in ranks),
+    )
+
+
+def table(
+    title: str, found: Mapping[str, Sequence[Timed]], claims: Iterable[Claim], sample: float
+) -> Table:
+    """What was found, for one sample.
+
+    Args:
+        title: of the table.
+        found: of a race.
+        claims: that are made about it.
+        sample: bytes of one.
+    """
+    times = {way: [each.seconds / each.samples for each in runs] for way, runs in found.items()}
+    made = tabulate(title, times, claims)
+    rows = [_with_facts(row, found[row.way], sample) for row in made.rows]
+    return msgspec.structs.replace(made, rows=rows)
+
+
+def _with_facts(row: Row, runs: Sequence[Timed], sample: float) -> Row:
+    facts = {
+        "GB/s": f"{sample / row.seconds / 1e9:.2f}",
+        "CPU s per 1,000": f"{median(each.cpu / each.samples for each in runs) * 1e3:.3f}",
+        "first batch": f"{median(each.first for each in runs) * 1e3:.0f} ms",
+        "memory": f"{max(each.peak for each in runs) / 1e6:.0f} MB",
+    }
+    return msgspec.structs.replace(row, facts=facts)

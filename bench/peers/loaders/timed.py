@@ -1,0 +1,145 @@
+"""One way to load, in a process of its own, timed from its first batch on.
+
+`python -m bench.peers.loaders.timed` is given a `Call` and prints a `Timed`, both as JSON, between
+them a line each way: "ready" when all that can be imported is, and then it waits for "go".
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.peers.loaders.formats import MDS, import_streaming
+from bench.peers.loaders.registry import WAYS
+from bench.peers.loaders.way import Task
+
+READY, GO = "ready", "go"
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What a process is to do.
+
+    Attributes:
+        seconds: to load for, half as long after the first batch; where `once`, from the first batch
+            on, an epoch at the most.
+    """
+
+    way: str
+    root: str
+    batch: int
+    rank: int
+    world: int
+    samples: int
+    bytes: int
+    seconds: float
+    once: bool
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """What one process did.
+
+    Attributes:
+        samples: in the time that was timed.
+        seconds: for these.
+        cpu: seconds of all its processes, for these.
+        first: seconds from opening to the first batch.
+        peak: bytes that its processes held at the most; what they share counts in each.
+    """
+
+    samples: float
+    seconds: float
+    cpu: float
+    first: float
+    peak: int
+
+
+def time_way(call: Call) -> Timed:
+    """Load."""
+    way = WAYS[call.way]
+    task = Task(Path(call.root), call.batch, call.rank, call.world, call.samples, call.bytes)
+    start = time.perf_counter()
+    items = _items(way.open(task), once=call.once)
+    next(items)
+    first = time.perf_counter() - start
+    if not call.once:  # memory that is used again has been used once
+        settled = time.perf_counter() + call.seconds / 2
+        while time.perf_counter() < settled:
+            next(items)
+    began, spent, samples = time.perf_counter(), _cpu(), 0.0
+    end, now = began + call.seconds, began
+    for item in items:
+        samples += way.count(item)
+        now = time.perf_counter()
+        if now > end:
+            break
+    return Timed(samples, now - began, _cpu() - spent, first, _peak())
+
+
+def _items(opened: Iterable[Any], *, once: bool) -> Iterator[Any]:
+    yield from opened
+    while not once:
+        yield from opened
+
+
+def _processes() -> Iterator[Path]:
+    """Of this process and those that it started and that are there."""
+    yield Path("/proc/self")
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield Path("/proc", child)
+
+
+def _cpu() -> float:
+    """Seconds that the processor was used for, by all of them."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = used.ru_utime + used.ru_stime
+    for process in list(_processes())[1:]:
+        with suppress(FileNotFoundError):
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / _TICKS
+    return seconds
+
+
+def _peak() -> int:
+    """Bytes; nothing for those that have ended."""
+    peak = 0
+    for process in _processes():
+        with suppress(FileNotFoundError):
+            lines = (process / "status").read_text().splitlines()
+            peak += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return peak
+
+
+def _import(name: str, rank: int) -> None:
+    if name != MDS:
+        __import__(name)
+        return
+    streaming = import_streaming()
+    if rank == 0:  # what the last process left; the others of this time have not begun
+        streaming.base.util.clean_stale_shared_memory()
+
+
+def main() -> None:
+    """Wait, load, tell."""
+    call = msgspec.json.decode(sys.argv[1], type=Call)
+    for name in WAYS[call.way].needs:
+        _import(name, call.rank)
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    answers.write(f"{READY}\n")
+    sys.stdin.readline()
+    answers.write(msgspec.json.encode(time_way(call)).decode() + "\n")
+    answers.flush()
+    # Some libraries' threads never end; there is nothing left to wait for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+# `read` gives how many of the samples, from the first on, are as they were written. `hash` gives
+# the same number twice: as wide registers compute it, and without them.
+import numpy as np
+from numpy.typing import NDArray
+
+def read(
+    files: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    checksums: NDArray[np.uint64] | None,
+    out: NDArray[np.uint8],
+    /,
+) -> int: ...
+def hash(data: bytes, /) -> tuple[int, int]: ...  # noqa: A001 - of that name in the module
