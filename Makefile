@@ -50,8 +50,9 @@ demo: setup $(drawn)
 test: setup
 	$(python) -m pytest -m "not gpu"
 
+# In two processes or more: each draws its own miniature, which takes ten seconds, so not in many.
 fast: setup
-	$(python) -m pytest -m "not ray and not consumers and not chaos and not slow and not gpu"
+	$(python) -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not ray and not consumers and not chaos and not slow and not gpu"
 
 check: setup
 	$(VENV)/bin/ruff check

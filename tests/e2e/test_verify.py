@@ -141,10 +141,9 @@ def test_each_flipped_byte_of_a_database(small_indexed):
 
 
 @pytest.mark.parametrize("name", ["samples.arrow", "manifest.json", "classes.json"])
-def test_what_a_broken_split_was_made_of_is_not_called_foreign(converted, tmp_path, name):
+def test_what_a_broken_split_was_made_of_is_not_called_foreign(copy, name):
     """Nor are files that are made of more than one split, by what is left of them."""
-    out = tmp_path / "out"
-    shutil.copytree(converted, out)
+    out = copy
     write_indexes(out, list(INDEX_FORMATS.values()), shards=True)
     flip(out / "ade20k/train" / name, 50)
     assert files(out) == {f"ade20k/train/{name}"}
@@ -179,7 +178,14 @@ def obey(found, out, again):
         assert command(*arguments[1:]).returncode == 0
 
 
-@pytest.mark.parametrize("name", [*NAMES, *ADDED])
+# One of each kind of remedy is among the fast tests: a shard, a split, an index.
+QUICK = {f"{SHARD}.tar", "ade20k/val/samples.arrow", "ade20k/.nv-meta/index.sqlite"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in (*NAMES, *ADDED)],
+)
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
 def test_remedies_help(small_indexed, convert_again, name, damage):
     path = small_indexed / name
