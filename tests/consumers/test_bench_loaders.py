@@ -48,7 +48,7 @@ def task(root: Path) -> Task:
 def test_same_samples(root, name) -> None:
     way = registry.WAYS[name]
     if way.lacks:
-        pytest.skip(f"not installed: {', '.join(way.lacks)}")
+        pytest.skip(f"`make bench-loader` installs {', '.join(way.lacks)}")
     assert way.look is not None
     stored = {key: (photo, annotations) for key, photo, annotations in members(root)}
     opened = way.open(task(root))
@@ -70,7 +70,7 @@ def test_reading_alone_reads_all(root, name) -> None:
 def test_decoding_gives_as_many(root, name) -> None:
     way = registry.WAYS[name]
     if way.lacks:
-        pytest.skip(f"not installed: {', '.join(way.lacks)}")
+        pytest.skip(f"`make bench-loader` installs {', '.join(way.lacks)}")
     assert sum(way.count(item) for item in way.open(task(root))) == SAMPLES
 
 

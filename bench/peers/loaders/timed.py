@@ -92,8 +92,9 @@ def _processes() -> Iterator[Path]:
     """Of this process and those that it started and that are there."""
     yield Path("/proc/self")
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield Path("/proc", child)
+        with suppress(FileNotFoundError):  # the thread has ended
+            children = (task / "children").read_text().split()
+            yield from (Path("/proc", child) for child in children)
 
 
 def _cpu() -> float:
