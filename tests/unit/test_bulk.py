@@ -1,5 +1,6 @@
 """The compiled reader gives what Python gives, and leaves to it whatever is not as it should be."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,22 @@ def test_arrays_that_do_not_fit_are_refused(wrong: str) -> None:
     arrays[wrong] = arrays[wrong][:-1]
     with pytest.raises(ValueError, match=f"{wrong}: expected"):
         read(*arrays.values())
+
+
+def test_what_is_on_the_disk_alone_is_the_same(tmp_path: Path) -> None:
+    """Most of it is dropped from memory first, where the system knows how, and then asked for."""
+    data = np.random.default_rng(0).bytes(1 << 22)
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    order = np.random.default_rng(1).permutation(16)
+    offsets, sizes = order * (1 << 18), np.full(16, 1 << 18)
+    checksums = [xxh3_64_intdigest(data[at : at + (1 << 18)]) for at in offsets]
+    out = np.zeros(1 << 22, np.uint8)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 100_000, 0, os.POSIX_FADV_DONTNEED)
+        assert read(offsets, sizes, np.array(checksums, np.uint64), out, file.fileno()) == 16
+    assert out.tobytes() == b"".join(data[at : at + (1 << 18)] for at in offsets)
 
 
 def test_it_stops_at_the_first_that_is_not_as_written(tmp_path: Path) -> None:
