@@ -6,7 +6,7 @@ by the kernels alone. Each time is a fresh process; round after round, every way
 `bench.workers` has more of the same mixture, where there is no script to wait for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -51,6 +51,8 @@ COMPARED = (
     Claim(DATA, PAIR),
 )
 ALONE = (Claim(HERE, NAIVE), Claim(HERE, BARE))
+UPSTREAM_TITLE = "A photo in upstream's proportions, derived from each source alone"
+WEIGHED = (Claim(HERE, NAIVE, 5.0), Claim(HERE, BARE, 0.85))
 MEMORY = 1000.0
 """Megabytes that a worker may hold at the most."""
 _PACKAGES = ("ray", "simplejpeg", "pycocotools", "numpy", "opencv-python-headless", "webdataset")
@@ -62,8 +64,29 @@ def tables(mixed: Bench, alone: Bench) -> Iterator[Table]:
     yield tabulate(WHOLE_TITLE, mixed.whole, [Claim(*WHOLE)], photos)
     about = f"All sources in one job of {photos} photos: {describe_mixture(alone.photos(HERE))}"
     yield tabulate(about, mixed.times(MIXED), COMPARED)
+    if len(alone.sources) > 1:
+        times = {source: alone.times(source) for source in alone.sources}
+        yield tabulate(UPSTREAM_TITLE, weigh(times), WEIGHED)
     for source in alone.sources:
         yield tabulate(source, alone.times(source), ALONE)
+
+
+def weigh(times: Mapping[str, Times]) -> Times:
+    """Times of sources for one photo of all, as many of each as upstream has.
+
+    >>> weigh({"refcoco": {"ours": [1.0]}, "grandf_ha": {"ours": [18.994]}})
+    {'ours': [2.0]}
+    """
+    every = sum(UPSTREAM[source] for source in times)
+    weighed: dict[str, Sequence[float]] = {}
+    for way in next(iter(times.values())):
+        rounds = zip(*(times[source][way] for source in times), strict=True)
+        shares = [UPSTREAM[source] / every for source in times]
+        weighed[way] = [
+            sum(share * each for share, each in zip(shares, of_round, strict=True))
+            for of_round in rounds
+        ]
+    return weighed
 
 
 def describe_mixture(photos: Mapping[str, int]) -> str:
