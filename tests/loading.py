@@ -1,5 +1,8 @@
 """Splits for the tests of loading: many small samples in any number of shards."""
 
+import gc
+import threading
+import time
 from pathlib import Path
 
 from shards.checksum import hash_file
@@ -55,3 +58,20 @@ def make_loader(data, batch, *, rank=0, world=1, pace=None, chosen=EVERYTHING, *
 def numbers(batch) -> list[int]:
     """The samples of a raw batch."""
     return [int(raw.key.removeprefix("small-")) for raw in batch]
+
+
+def held():
+    """Files, threads and pages of this process, without what only waits to be collected."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), pages
+
+
+def held_in_the_end(files, threads):
+    """What is held once no more is than that, or after ten seconds: queues end by themselves."""
+    until = time.monotonic() + 10
+    while True:
+        now = held()
+        if (now[0] <= files and now[1] <= threads) or time.monotonic() > until:
+            return now
+        time.sleep(0.05)

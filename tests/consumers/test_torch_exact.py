@@ -1,14 +1,10 @@
 """Ranks times worker processes share exactly; ranks that fail do not leave the others waiting."""
 
-import gc
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from itertools import chain, islice
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +15,7 @@ from shards.load.glamm import Settings, examples_for  # noqa: E402
 from shards.load.pixels import all_masks  # noqa: E402
 from shards.load.torch import Mixture, Pace, ShardDataset, ShardLoader  # noqa: E402
 from tests.conftest import REPOSITORY  # noqa: E402
-from tests.loading import write_split  # noqa: E402
+from tests.loading import held, held_in_the_end, write_split  # noqa: E402
 
 pytestmark = [
     pytest.mark.consumers,
@@ -102,23 +98,6 @@ def test_a_worker_that_dies_is_an_error(splits):
     loader = DataLoader(dataset, batch_size=6, num_workers=2, collate_fn=identity)
     with pytest.raises(RuntimeError, match=r"worker \(pid"):
         list(loader)
-
-
-def held():
-    """Files, threads and pages of this process, without what only waits to be collected."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), pages
-
-
-def held_in_the_end(files, threads):
-    """What is held once no more is than that, or after ten seconds: queues end by themselves."""
-    until = time.monotonic() + 10
-    while True:
-        now = held()
-        if (now[0] <= files and now[1] <= threads) or time.monotonic() > until:
-            return now
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("way", ["pixels", "glamm", "mixture", "workers"])
