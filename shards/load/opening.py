@@ -1,5 +1,6 @@
 """What a user names becomes a schedule: the arguments that all loaders share."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from shards.load.ranks import rank_and_world
 from shards.load.schedule import Schedule
 from shards.load.split import EVERYTHING, Chosen, Split
 
+_log = logging.getLogger("shards.load")
 Data = str | Path | Split | Mixture
 """A split's folder or URL, a split that is open, or several in a mixture."""
 
@@ -52,6 +54,8 @@ def open_data(
         rank, world = rank_and_world()
     splits, plan = _plan(data, order, chosen)
     schedule = Schedule(plan, splits, rank, world, order.seed)
+    if rank == 0:
+        _log.info(_describe(splits, plan, world))
     return Opened(schedule, _digest(data, splits, order))
 
 
@@ -66,6 +70,18 @@ def _plan(data: Data, order: Order, chosen: Chosen) -> tuple[Sequence[Split], Pl
         return [split], EpochPlan(split.sizes, order)
     except LoadError as error:
         raise LoadError(f"{split.files.where}: {error}") from error
+
+
+def _describe(splits: Sequence[Split], plan: Plan, world: int) -> str:
+    """How long the first epoch is, and what becomes of samples that fill no batch."""
+    where = splits[0].files.where if len(splits) == 1 else f"{len(splits)} datasets"
+    each = plan.batch // world
+    said = f"{where}: {plan.batches(0):,} batches of {each} for each of {world} ranks in an epoch"
+    if isinstance(plan, EpochPlan) and plan.left_over > 0:
+        return f"{said}; {plan.left_over} of {len(splits[0]):,} samples fill no batch: left over"
+    if isinstance(plan, EpochPlan) and plan.left_over < 0:
+        return f"{said}; the last is filled with {-plan.left_over} samples that were given before"
+    return said
 
 
 def _digest(data: Data, splits: Sequence[Split], order: Order) -> str:

@@ -54,6 +54,21 @@ def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, thread
     assert max(Counter(chain.from_iterable(alone[:-1])).values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [
+        ("drop", ": 2 batches of 12 for each of 2 ranks in an epoch; 13 of 61 samples fill no"),
+        ("pad", ": 3 batches of 12 for each of 2 ranks in an epoch; the last is filled with 11 "),
+    ],
+)
+def test_what_fills_no_batch_is_said_once(splits, caplog, tail, words):
+    caplog.set_level("INFO", "shards.load")
+    for rank in range(2):
+        make_loader(splits[7], BATCH, rank=rank, world=2, tail=tail)
+    (record,) = caplog.records
+    assert f"{splits[7]}{words}" in record.getMessage()
+
+
 @pytest.mark.parametrize("shards", SHARDS)
 def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
     """On eight ranks, then on two, then on eight: at every step."""
