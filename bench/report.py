@@ -1,16 +1,18 @@
 """What benchmarks found, on one page: `python -m bench.report FOLDER`.
 
-FOLDER holds the files that benchmarks wrote for `--json FILE`.
+FOLDER holds the files that benchmarks wrote for `--json FILE`. What it has no file of stays on the
+page as it is, so that one benchmark can be run anew.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cyclopts import App
 
-from bench.command import Ratio, Result, Table
+from bench.command import Result, Table
 
 app = App(help=__doc__)
 PAGE, IMAGES = "benchmarks.md", "img"
@@ -20,34 +22,63 @@ Written by `python -m bench.report` from what `python -m bench.<name> --json FIL
 figure is the median of rounds in which all ways took their turn, with the least and the most in
 brackets, as shares of it. Only ratios carry over to another machine.
 """
+_REACHED, _SHORT = "met", "**missed**"
+_GOAL = re.compile(
+    r"^\| (.+?) \| (.+?) \| ([\d.]+) \(.*\) \| ([\d.e+]+) \| (met|\*\*missed\*\*) \|$", re.MULTILINE
+)
+"""A row of `format_table`: way, against, times as fast, goal, verdict."""
 _MET, _MISSED, _PALETTE = "#4c8c5a", "#b8503c", ("#8a8f98", "#4c8c5a", "#c9b458", "#5b7fa6")
 _ROW = 0.32
 """Inches of a plot for each bar."""
 
 
+class Reached(NamedTuple):
+    """A ratio that has a goal, as the page tells it."""
+
+    name: str
+    ratio: float
+    goal: float
+    met: bool
+
+
 def make_page(results: Sequence[Result], docs: Path) -> None:
-    """Write the page and its plots below `docs`."""
-    images = docs / IMAGES
+    """Write the page and its plots below `docs`, or renew the sections of some benchmarks there."""
+    images, page = docs / IMAGES, docs / PAGE
     images.mkdir(parents=True, exist_ok=True)
+    sections = split_page(page.read_text(encoding="utf-8")) if page.exists() else {}
+    sections |= {result.name: _make_section(result, images) for result in results}
+    goals = [goal for name in sorted(sections) for goal in find_goals(name, sections[name])]
     parts = [_INTRODUCTION]
-    goals = [(result.name, ratio) for result in results for ratio in _with_goals(result)]
     if goals:
         _plot_goals(goals, images / "goals.png")
         parts.append(f"![Every ratio that has a goal, as a share of it]({IMAGES}/goals.png)\n")
-    for result in results:
-        parts.append(f"## {result.name}\n\n{result.machine}; {result.versions}\n")
-        alike = tables_alike(result)
-        if alike:
-            name = f"{result.name}.png"
-            _plot_rates(result.name, alike, images / name)
-            parts.append(f"![{result.name}, by what was done]({IMAGES}/{name})\n")
-        parts += map(format_table, result.tables)
-    (docs / PAGE).write_text("\n".join(parts), encoding="utf-8")
+    parts += [sections[name] for name in sorted(sections)]
+    page.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _with_goals(result: Result) -> Iterator[Ratio]:
-    for table in result.tables:
-        yield from (ratio for ratio in table.ratios if ratio.goal is not None)
+def split_page(page: str) -> dict[str, str]:
+    """Name of a benchmark -> its section, heading and all."""
+    found = {}
+    for section in re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]:
+        name = section.partition("\n")[0].removeprefix("## ")
+        found[name] = section.rstrip("\n") + "\n"
+    return found
+
+
+def find_goals(name: str, section: str) -> Iterator[Reached]:
+    """The ratios of a section that have a goal, in order."""
+    for way, over, ratio, goal, verdict in _GOAL.findall(section):
+        yield Reached(f"{name}: {way} : {over}", float(ratio), float(goal), verdict == _REACHED)
+
+
+def _make_section(result: Result, images: Path) -> str:
+    parts = [f"## {result.name}\n\n{result.machine}; {result.versions}\n"]
+    alike = tables_alike(result)
+    if alike:
+        name = f"{result.name}.png"
+        _plot_rates(result.name, alike, images / name)
+        parts.append(f"![{result.name}, by what was done]({IMAGES}/{name})\n")
+    return "\n".join([*parts, *map(format_table, result.tables)])
 
 
 def tables_alike(result: Result) -> list[Table]:
@@ -75,7 +106,7 @@ def format_table(table: Table) -> str:
         low, high = ratio.spread
         goal, verdict = "", ""
         if ratio.goal is not None:
-            goal, verdict = f"{ratio.goal:g}", "met" if ratio.ratio >= ratio.goal else "**missed**"
+            goal, verdict = f"{ratio.goal:g}", _REACHED if ratio.ratio >= ratio.goal else _SHORT
         figure = f"{ratio.ratio:.2f} ({low:.2f}-{high:.2f})"
         lines.append(f"| {ratio.way} | {ratio.over} | {figure} | {goal} | {verdict} |")
     return "\n".join([*lines, ""])
@@ -111,15 +142,13 @@ def _save(figure: Any, file: Path) -> None:
     plt.close(figure)
 
 
-def _plot_goals(goals: Sequence[tuple[str, Ratio]], file: Path) -> None:
+def _plot_goals(goals: Sequence[Reached], file: Path) -> None:
     figure, axes = _axes(len(goals))
-    shares = [ratio.ratio / (ratio.goal or 1.0) for _, ratio in goals]
-    bars = axes.barh(
-        range(len(goals)), shares, color=[_MET if share >= 1 else _MISSED for share in shares]
-    )
-    names = [f"{name}: {ratio.way} : {ratio.over}" for name, ratio in goals]
-    axes.set_yticks(range(len(goals)), names, fontsize=7)
-    labels = [f"{ratio.ratio:.2f} of {ratio.goal:g}" for _, ratio in goals]
+    shares = [each.ratio / each.goal for each in goals]
+    colours = [_MET if each.met else _MISSED for each in goals]
+    bars = axes.barh(range(len(goals)), shares, color=colours)
+    axes.set_yticks(range(len(goals)), [each.name for each in goals], fontsize=7)
+    labels = [f"{each.ratio:.2f} of {each.goal:g}" for each in goals]
     axes.bar_label(bars, labels, padding=3, fontsize=7)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xlabel("reached, as a share of the goal")

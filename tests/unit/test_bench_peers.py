@@ -281,6 +281,34 @@ def test_a_page_of_all_results(tmp_path) -> None:
     assert [plot.read_bytes() for plot in plots] == before
 
 
+def test_one_benchmark_is_renewed_and_the_others_stay(tmp_path) -> None:
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    docs, first, second = (tmp_path / name for name in ("docs", "first", "second"))
+
+    def measure(folder: Path, name: str, seconds: float) -> None:
+        folder.mkdir(exist_ok=True)
+        table = tabulate("one", {NAIVE: [3.0], HERE: [seconds]}, [Claim(HERE, NAIVE, 2.0)])
+        result = Result(name, "a machine", "", [table])
+        (folder / f"{name}.json").write_bytes(msgspec.json.encode(result))
+
+    measure(first, "mask", 1.0)
+    measure(first, "tar", 1.0)
+    report.main(first, docs=docs)
+    before = report.split_page((docs / "benchmarks.md").read_text())
+    plot = (docs / "img" / "goals.png").read_bytes()
+    measure(second, "tar", 2.0)
+    measure(second, "label", 1.0)
+    report.main(second, docs=docs)
+    after = report.split_page((docs / "benchmarks.md").read_text())
+    assert list(after) == ["label", "mask", "tar"]
+    assert after["mask"] == before["mask"]
+    goals = [goal for name in after for goal in report.find_goals(name, after[name])]
+    assert [(goal.ratio, goal.goal, goal.met) for goal in goals] == [
+        (3.0, 2.0, True), (3.0, 2.0, True), (1.5, 2.0, False),
+    ]  # fmt: skip
+    assert (docs / "img" / "goals.png").read_bytes() != plot
+
+
 def test_a_folder_without_results_is_said(tmp_path) -> None:
     with pytest.raises(SystemExit, match="no JSON"):
         report.main(tmp_path)
