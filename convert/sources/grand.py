@@ -23,7 +23,7 @@ _RESIDUE = re.compile(r"\s*\b(?:ass)?istant:\s*|^\s*(?:ass)?istant\b\s*", re.IGN
 """What a language model left in front of, or inside, its answers. Upstream removes the letters
 wherever they stand; "a shop assistant" keeps hers here."""
 _TRACE = re.compile("istant", re.IGNORECASE)
-"""Where this is not, there is no residue: it is looked for in a quarter of the time."""
+"""In every residue, and quick to look for: most phrases have none."""
 
 
 @dataclass(frozen=True)
