@@ -54,6 +54,8 @@ RAW = (
     by_energon.ENERGON,
     loose_files.HERE,
 )
+WARM = (*RAW, ours.MAPPED)
+"""What is not in memory is not mapped."""
 WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
 DECODED = (
     bare.DECODES,
@@ -79,7 +81,7 @@ _GOALS = {
     loose_files.HERE: None,
 }
 _WARM = (
-    *(Claim(ours.ONE, way, goal) for way, goal in _GOALS.items()),
+    *(Claim(way, other, goal) for way in (ours.MAPPED, ours.ONE) for other, goal in _GOALS.items()),
     Claim(ours.UNCHECKED, bare.SEQUENTIAL),
     Claim(ours.TWO, bare.SEQUENTIAL),
 )
@@ -122,7 +124,7 @@ def tables(setting: Setting, parts: Sequence[Part]) -> Iterator[Table]:
 
     cold, two = replace(setting, cold=True), replace(setting, world=2)
     if "warm" in parts:
-        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, RAW, _WARM)
+        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, WARM, _WARM)
     if "cold" in parts:
         yield measured(f"Raw, shuffled, page cache cold; {about}", cold, RAW, _OTHERS)
     if "ranks" in parts:

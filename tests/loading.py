@@ -32,14 +32,14 @@ def make_sample(number: int) -> Sample:
     )
 
 
-def write_split(folder: Path, sizes: list[int], first: int = 0) -> Path:
+def write_split(folder: Path, sizes: list[int], first: int = 0, make=make_sample) -> Path:
     """A finished split of shards of these sizes; its samples are numbered on from the first."""
     infos = []
     for number, size in enumerate(sizes):
         name = f"small-train-{number:06d}"
         with ShardWriter(folder, name, number) as writer:
             for each in range(first, first + size):
-                writer.add(make_sample(each))
+                writer.add(make(each))
             infos.append(writer.commit(task=f"{first}", tally=Tally(items=size)))
         first += size
     merge_rows(folder, infos)

@@ -1,5 +1,5 @@
-# `read` gives how many of the samples, from the first on, are as they were written. `hash` gives
-# the same number twice: as wide registers compute it, and without them.
+# `read` and `check` give how many samples, from the first on, are as they were written. `hash`
+# gives the same number twice: as wide registers compute it, and without them.
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,4 +11,5 @@ def read(
     out: NDArray[np.uint8],
     /,
 ) -> int: ...
+def check(pieces: list[memoryview], checksums: NDArray[np.uint64], /) -> int: ...
 def hash(data: bytes, /) -> tuple[int, int]: ...  # noqa: A001 - of that name in the module

@@ -114,7 +114,7 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
         return
     try:
         size = os.fstat(fd).st_size
-        if _is_in_memory(fd, size):
+        if is_in_memory(fd, size):
             return
         for start in range(0, size, _STRETCH):
             if stop.is_set():
@@ -126,7 +126,7 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
         os.close(fd)
 
 
-def _is_in_memory(fd: int, size: int) -> bool:
+def is_in_memory(fd: int, size: int) -> bool:
     """Whether the kernel has the file, as far as some probes show: asking for it all costs time."""
     if not hasattr(os, "RWF_NOWAIT"):
         return False

@@ -47,6 +47,8 @@ class Pace:
         prefetch: batches that are made ahead, at the most.
         memory: bytes that they hold, at the most; one is always made.
         check: compare every sample with its checksum.
+        mapped: give raw samples where the system has them in memory, without copying them. Whoever
+            holds one when its file is cut short in place is ended by the system (SIGBUS).
         skip: samples that may be skipped because they are missing or damaged, before it is an
             error: such a batch is shorter.
     """
@@ -55,6 +57,7 @@ class Pace:
     prefetch: int = 4
     memory: int = 1 << 30
     check: bool = True
+    mapped: bool = False
     skip: int = 0
 
 
@@ -72,7 +75,7 @@ class Loader(Generic[T_co]):
         """
         self._schedule, self._work, self._pace = schedule, work, pace
         self._losses = Losses(pace.skip)
-        self._reader = Reader(schedule.splits, self._losses, pace.check)
+        self._reader = Reader(schedule.splits, self._losses, pace.check, pace.mapped)
         self._state = State(0, 0, schedule.plan.batch, data)
 
     @property

@@ -12,6 +12,7 @@ from xxhash import xxh3_64_intdigest
 from shards.errors import CorruptShardError, ExampleError, LoadError
 from shards.load.bulk import BulkReader
 from shards.load.losses import Losses
+from shards.load.mapped import MappedReader
 from shards.load.memory import Memory
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.shuffle import key_of
@@ -28,17 +29,23 @@ class Reader:
         splits: by number.
         losses: what becomes of samples that are missing or damaged.
         check: compare each with its checksum.
+        mapped: give samples where they are in memory, as far as files can be mapped.
         memory: to read into.
     """
 
     splits: Sequence[Split]
     losses: Losses
     check: bool = True
+    mapped: bool = False
     memory: Memory = field(default_factory=Memory)
 
     @cached_property
     def _bulk(self) -> BulkReader:
         return BulkReader(self.splits)
+
+    @cached_property
+    def _maps(self) -> MappedReader | None:
+        return MappedReader(self.splits) if self.mapped else None
 
     def read(self, asked: Asked, places: range) -> RawBatch:
         """Read some samples of a share.
@@ -46,17 +53,25 @@ class Reader:
         Raises:
             CorruptShardError: naming file and offset, unless it is to be skipped.
         """
-        here, found = slice(places.start, places.stop), asked.found
-        sizes = found.sizes[here]
+        parts, found = asked.parts, asked.found
+        if len(places) < len(asked):
+            here = slice(places.start, places.stop)
+            parts, found = parts[here], Places._make(column[here] for column in found)
+        if self._maps:
+            seen = self._maps.read(parts, found, asked.epoch, check=self.check)
+            if seen is not None:
+                return RawBatch(asked, seen, places)
+        sizes = found.sizes
         whole = self.memory.take(int(sizes.sum()))
-        some = Places._make(column[here] for column in found)
-        if self._bulk.read(asked.parts[here], some, whole, check=self.check):
+        if self._bulk.read(parts, found, whole, check=self.check):
             return RawBatch(asked, _cut(whole.data, sizes), places)
         return self._read_each(asked, places, _cut(whole.data, sizes))
 
     def close(self) -> None:
         """Close the files."""
         self._bulk.close()
+        if self._maps:
+            self._maps.close()
         for split in self.splits:
             split.files.close()
 

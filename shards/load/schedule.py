@@ -57,14 +57,13 @@ class Schedule:
 
     def _plan(self, epoch: int, numbers: range) -> list[Asked]:
         slots = self.plan.slots(epoch, numbers, self.places)
-        parts, found, seeds = slots.parts.ravel(), self._find(slots), self._seeds(slots)
-        width = len(self.places)
-        asked = []
-        for number, start in zip(numbers, range(0, len(parts), width), strict=True):
-            here = slice(start, start + width)
-            share_ = Places._make(column[here] for column in found)
-            asked.append(Asked(epoch, number, parts[here], share_, seeds[here]))
-        return asked
+        shape = slots.parts.shape
+        shares = zip(*(column.reshape(shape) for column in self._find(slots)), strict=True)
+        rows = zip(numbers, slots.parts, shares, self._seeds(slots).reshape(shape), strict=True)
+        return [
+            Asked(epoch, number, parts, Places._make(found), seeds)
+            for number, parts, found, seeds in rows
+        ]
 
     def _find(self, slots: Slots) -> Places:
         parts, units = slots.parts.ravel(), slots.units.ravel()

@@ -165,7 +165,7 @@ def test_shards_are_asked_for_whole_ahead_of_use(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_STRETCH", 4096)
     monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)))
     split = Split.open(write_split(tmp_path, [5]))
-    monkeypatch.setattr(module, "_is_in_memory", lambda _fd, _size: False)
+    monkeypatch.setattr(module, "is_in_memory", lambda _fd, _size: False)
     split.files.ahead(split.names)
     for thread in list(split.files._ahead._threads):  # type: ignore[attr-defined]
         thread.join()
@@ -178,7 +178,7 @@ def test_shards_that_are_in_memory_are_not_asked_for(tmp_path, monkeypatch) -> N
     path = tmp_path / split.names[0]
     path.read_bytes()
     with path.open("rb") as stream:
-        if not module._is_in_memory(stream.fileno(), path.stat().st_size):
+        if not module.is_in_memory(stream.fileno(), path.stat().st_size):
             pytest.skip("this file system does not say what is in memory")
     asked: list[int] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: asked.append(start))

@@ -1,0 +1,133 @@
+"""Samples where the system has them in memory: files are mapped, and nothing is copied.
+
+A mapped file that is cut short, or whose disk fails, ends the process that looks at what is gone
+(SIGBUS), where reading it would be an error. So a file is mapped only while the system has it in
+memory, as far as some probes show, and its size is asked for again at every batch; whatever else it
+is, is left to be read. What remains is a file cut short in place while a batch of it is held.
+"""
+
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.load.bulk import BUILT
+from shards.load.descriptors import OPEN_FILES
+from shards.load.files import LocalFiles, is_in_memory
+from shards.load.split import Places, Split
+
+if BUILT:
+    from shards.load import _native
+
+_SHARD_BITS = 32
+_SHARD_MASK = (1 << _SHARD_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is known of a file since some epoch.
+
+    Attributes:
+        epoch: when it was looked at.
+        identity: of what the name stood for then.
+        mapped: the file; None where it is to be read.
+        view: of all its bytes; whoever holds a piece keeps the map.
+    """
+
+    epoch: int
+    identity: tuple[int, int, int]
+    mapped: mmap.mmap | None
+    view: memoryview
+
+
+_UNKNOWN = _File(-1, (0, 0, 0), None, memoryview(b""))
+
+
+class MappedReader:
+    """Gives samples of splits that are in folders here. Threads may ask at once.
+
+    Two that look at the same file at once both map it, and one map is forgotten again.
+    """
+
+    def __init__(self, splits: Sequence[Split]) -> None:
+        """Map nothing yet.
+
+        Args:
+            splits: by number.
+        """
+        self._here = BUILT and all(type(split.files) is LocalFiles for split in splits)
+        self._splits = splits
+        self._files: dict[int, _File] = {}
+
+    def close(self) -> None:
+        """Let go of the files of which nobody holds a sample."""
+        self._files.clear()
+
+    def read(
+        self, parts: NDArray[np.int64], found: Places, epoch: int, *, check: bool
+    ) -> list[memoryview] | None:
+        """Samples, without copying them; None where they are to be read.
+
+        Args:
+            parts: int64 [samples]; number of the split.
+            found: where each is.
+            epoch: whether a file is in memory is asked once in each.
+            check: compare each with its checksum.
+        """
+        if not self._here:
+            return None
+        keys = (parts << _SHARD_BITS | found.shards).tolist()
+        views = {key: self._view(key, epoch) for key in set(keys)}
+        if not all(views.values()):
+            return None
+        ends = (found.offsets + found.sizes).tolist()
+        places = zip(keys, found.offsets.tolist(), ends, strict=True)
+        pieces = [views[key][start:end] for key, start, end in places]
+        if check and _native.check(pieces, found.checksums) < len(pieces):
+            return None
+        return pieces
+
+    def _view(self, key: int, epoch: int) -> memoryview:
+        """All bytes of a file; empty, where it is to be read."""
+        file = self._files.get(key, _UNKNOWN)
+        if file.epoch < epoch:
+            file = self._look(key, file, epoch)
+        if file.mapped is None or file.mapped.size() != len(file.view):
+            return _UNKNOWN.view
+        return file.view
+
+    def _look(self, key: int, before: _File, epoch: int) -> _File:
+        """Map a file, or keep its map, if the system has all of it."""
+        split, shard = self._splits[key >> _SHARD_BITS], key & _SHARD_MASK
+        expected = split.manifest.shards[shard].bytes
+        try:
+            fd = os.open(split.files.path(split.names[shard]), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return self._remember(key, _unmapped(epoch))
+        try:
+            status = os.fstat(fd)
+            identity = status.st_dev, status.st_ino, status.st_size
+            if status.st_size != expected or not is_in_memory(fd, expected):
+                return self._remember(key, _unmapped(epoch))
+            mapped = before.mapped
+            if mapped is None or before.identity != identity:
+                mapped = mmap.mmap(fd, expected, access=mmap.ACCESS_READ)
+            return self._remember(key, _File(epoch, identity, mapped, memoryview(mapped)))
+        except (OSError, ValueError):  # no file of this kind can be mapped
+            return self._remember(key, _unmapped(epoch))
+        finally:
+            os.close(fd)
+
+    def _remember(self, key: int, file: _File) -> _File:
+        self._files.pop(key, None)
+        self._files[key] = file
+        for eldest in list(self._files)[:-OPEN_FILES]:  # each costs a descriptor, too
+            self._files.pop(eldest, None)
+        return file
+
+
+def _unmapped(epoch: int) -> _File:
+    return _File(epoch, _UNKNOWN.identity, None, _UNKNOWN.view)
