@@ -39,7 +39,7 @@
 #define MERGING 11
 
 #define STRETCH (1 << 17)                            /* bytes */
-#define AHEAD (1 << 14)                              /* bytes; 8 to 64 KiB are as fast */
+#define AHEAD (1 << 13)                              /* bytes; 6 to 32 KiB are about as fast */
 
 #define PRIME32_1 0x9E3779B1u
 #define PRIME32_2 0x85EBCA77u
