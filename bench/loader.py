@@ -53,9 +53,8 @@ RAW = (
     by_litdata.LITDATA,
     by_energon.ENERGON,
     loose_files.HERE,
+    ours.MAPPED,
 )
-WARM = (*RAW, ours.MAPPED)
-"""What is not in memory is not mapped."""
 WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
 DECODED = (
     bare.DECODES,
@@ -124,7 +123,7 @@ def tables(setting: Setting, parts: Sequence[Part]) -> Iterator[Table]:
 
     cold, two = replace(setting, cold=True), replace(setting, world=2)
     if "warm" in parts:
-        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, WARM, _WARM)
+        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, RAW, _WARM)
     if "cold" in parts:
         yield measured(f"Raw, shuffled, page cache cold; {about}", cold, RAW, _OTHERS)
     if "ranks" in parts:
