@@ -7,6 +7,7 @@ page as it is, so that one benchmark can be run anew.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +29,8 @@ _GOAL = re.compile(
 )
 """A row of `format_table`: way, against, times as fast, goal, verdict."""
 _MET, _MISSED, _PALETTE = "#4c8c5a", "#b8503c", ("#8a8f98", "#4c8c5a", "#c9b458", "#5b7fa6")
+_TITLE = 40
+"""Letters of a title in one line."""
 _ROW = 0.32
 """Inches of a plot for each bar."""
 
@@ -159,16 +162,20 @@ def _plot_rates(name: str, tables: Sequence[Table], file: Path) -> None:
     ways = [row.way for row in tables[0].rows]
     figure, axes = _axes(len(tables) * len(ways))
     height = 0.8 / len(ways)
+    told_apart = len(ways) <= len(_PALETTE)  # else bars are named one by one
     for number, way in enumerate(ways):
         places = [n + (number - (len(ways) - 1) / 2) * height for n in range(len(tables))]
         rates = [1 / table.rows[number].seconds for table in tables]
         colour = _PALETTE[number % len(_PALETTE)]
         bars = axes.barh(places, rates, height, label=way, color=colour)
-        axes.bar_label(bars, map(_short, rates), padding=3, fontsize=7)
-    axes.set_yticks(range(len(tables)), [table.title for table in tables], fontsize=8)
+        labels = [_short(rate) if told_apart else f"{_short(rate)}  {way}" for rate in rates]
+        axes.bar_label(bars, labels, padding=3, fontsize=7)
+    titles = [fill(table.title, _TITLE) for table in tables]
+    axes.set_yticks(range(len(tables)), titles, fontsize=8)
     axes.set_xlabel("a second")
     axes.set_title(name, loc="left", fontsize=10)
-    axes.legend(fontsize=8)
+    if told_apart:
+        axes.legend(fontsize=8)
     _save(figure, file)
 
 
