@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 from shards.load.bulk import BUILT
 from shards.load.descriptors import OPEN_FILES
 from shards.load.files import LocalFiles, is_in_memory
-from shards.load.split import Places, Split
+from shards.load.split import Places, Split, part_and_shard, shard_keys
 
 if BUILT:
     from shards.load import _native
-
-_SHARD_BITS = 32
-_SHARD_MASK = (1 << _SHARD_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ class MappedReader:
         """
         if not self._here:
             return None
-        keys = (parts << _SHARD_BITS | found.shards).tolist()
+        keys = shard_keys(parts, found.shards).tolist()
         views = {key: self._view(key, epoch) for key in set(keys)}
         if not all(views.values()):
             return None
@@ -101,7 +98,8 @@ class MappedReader:
 
     def _look(self, key: int, before: _File, epoch: int) -> _File:
         """Map a file, or keep its map, if the system has all of it."""
-        split, shard = self._splits[key >> _SHARD_BITS], key & _SHARD_MASK
+        part, shard = part_and_shard(key)
+        split = self._splits[part]
         expected = split.manifest.shards[shard].bytes
         try:
             fd = os.open(split.files.path(split.names[shard]), os.O_RDONLY | os.O_CLOEXEC)

@@ -85,7 +85,8 @@ class RawBatch:
     """Samples of a batch, in order. Each becomes a `RawSample` when it is asked for.
 
     Attributes:
-        data: of each sample; views of memory that is used again when nobody holds one.
+        data: of each sample; views of memory that is used again when nobody holds one, or of mapped
+            files.
         places: of each in the rank's share: one that was skipped leaves a gap.
         asked: the share.
     """

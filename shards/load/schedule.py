@@ -7,13 +7,11 @@ import numpy as np
 from shards.load.plan import Plan, Slots, share
 from shards.load.raw import Asked
 from shards.load.shuffle import Words, key_of, keys_of
-from shards.load.split import Places, Split
+from shards.load.split import Places, Split, part_and_shard, shard_keys
 
 _PLANNED = 4096
 """Samples that are planned at once: numpy's fixed costs are then nothing to each, and the shards
 that come next are known this long before they are read."""
-_SHARD_BITS = 32
-_SHARD_MASK = (1 << _SHARD_BITS) - 1
 
 
 class Schedule:
@@ -92,15 +90,12 @@ class Schedule:
 
     def _announce(self, planned: Sequence[Asked], before: set[int]) -> set[int]:
         """Tell the files which shards come next; returns them all, each with its dataset."""
-        used = np.concatenate(
-            [asked.parts << _SHARD_BITS | asked.found.shards for asked in planned]
-        )
+        used = np.concatenate([shard_keys(asked.parts, asked.found.shards) for asked in planned])
         names, first = np.unique(used, return_index=True)
         in_order: list[int] = names[np.argsort(first)].tolist()
+        new = [part_and_shard(key) for key in in_order if key not in before]
         for number, split in enumerate(self.splits):
-            new = [
-                each for each in in_order if each >> _SHARD_BITS == number and each not in before
-            ]
-            if new:
-                split.files.ahead([split.names[each & _SHARD_MASK] for each in new])
+            ahead = [split.names[shard] for part, shard in new if part == number]
+            if ahead:
+                split.files.ahead(ahead)
         return set(in_order)

@@ -24,6 +24,7 @@ from shards.manifest import MANIFEST, Manifest, read_manifest
 
 EXPANDS = ("regions", "masks", "boxes", "phrases", "captions", "conversations")
 """Columns that units can be counted by."""
+_SHARD_BITS = 32
 _PLACES = ("shard", "offset", "size", "checksum", "height", "width")
 
 
@@ -75,6 +76,16 @@ class Chosen:
 
 
 EVERYTHING = Chosen()
+
+
+def shard_keys(parts: Ints, shards: Ints) -> Ints:
+    """One number for a split's number and a shard's in it; the same shape."""
+    return parts << _SHARD_BITS | shards
+
+
+def part_and_shard(key: int) -> tuple[int, int]:
+    """What a key was made of."""
+    return divmod(key, 1 << _SHARD_BITS)
 
 
 class Split:
