@@ -40,6 +40,7 @@
 
 #define STRETCH (1 << 17)                            /* bytes */
 #define AHEAD (1 << 13)                              /* bytes; 6 to 32 KiB are about as fast */
+#define TAIL (2 * AHEAD / BLOCK)                     /* blocks */
 
 #define PRIME32_1 0x9E3779B1u
 #define PRIME32_2 0x85EBCA77u
@@ -177,6 +178,16 @@ static uint64_t fold(uint64_t one, uint64_t other)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Ask for a part of what is hashed next while the last blocks are: half a block with each, for all
+ * of AHEAD at once is more than a core can wait for. */
+static void ask_for(const unsigned char *next, size_t blocks_left)
+{
+    size_t from = (TAIL - blocks_left) * (BLOCK / 2), place;
+
+    for (place = from; place < from + BLOCK / 2; place += STRIPE)
+        __builtin_prefetch(next + place);
+}
+
 /* Needs LEAST bytes. `next` is what is hashed afterwards, where neither is in the processor's cache
  * yet; else NULL. */
 static uint64_t hash(Accumulate *accumulate, const unsigned char *from, size_t size,
@@ -189,9 +200,11 @@ static uint64_t hash(Accumulate *accumulate, const unsigned char *from, size_t s
     int pair;
 
     for (block = 0; block < blocks; block++) {
-        const unsigned char *at = from + block * BLOCK, *later = at;
-        if (next)
-            later = size - block * BLOCK > AHEAD ? at + AHEAD : next + block * BLOCK + AHEAD - size;
+        const unsigned char *at = from + block * BLOCK;
+        size_t left = blocks - block;
+        const unsigned char *later = next && left > AHEAD / BLOCK ? at + AHEAD : at;
+        if (next && left <= TAIL)
+            ask_for(next, left);
         accumulate(sums, at, STRIPES, later);
         scramble(sums);
     }
@@ -348,50 +361,80 @@ static Py_ssize_t count_sound(const Py_buffer *pieces, const uint64_t *checksums
 
     for (number = 0; number < count; number++) {
         const Py_buffer *piece = pieces + number, *next = piece + (number + 1 < count);
-        if (piece->len < LEAST ||
-            hash(accumulate, piece->buf, (size_t)piece->len, next->buf) != checksums[number])
+        if (hash(accumulate, piece->buf, (size_t)piece->len, next->buf) != checksums[number])
             break;
     }
     return number;
 }
 
-PyDoc_STRVAR(check_doc,
-             "check(pieces, checksums) -> samples that are as they were written\n"
+PyDoc_STRVAR(look_doc,
+             "look(files, offsets, sizes, checksums) -> the samples, up to the first that is not as\n"
+             "it was written\n"
              "\n"
-             "Stops at the first that is not. A list of buffers, and uint64, one for each.");
+             "A list of memoryviews of whole files, int64, int64 and uint64, one of each for a\n"
+             "sample; the checksums may be None. Nothing is copied.");
 
-static PyObject *native_check(PyObject *self, PyObject *args)
+static PyObject *native_look(PyObject *self, PyObject *args)
 {
-    PyObject *pieces, *given, *result = NULL;
-    Py_buffer checksums, *views;
-    Py_ssize_t count, held = 0, sound = 0;
+    PyObject *files, *given[3], *pieces = NULL, *result = NULL;
+    Py_buffer offsets, sizes, checksums, *views = NULL;
+    Py_ssize_t count, held = 0, sound;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!O", &PyList_Type, &pieces, &given))
+    if (!PyArg_ParseTuple(args, "O!OOO", &PyList_Type, &files, &given[0], &given[1], &given[2]))
         return NULL;
-    count = PyList_Size(pieces);
-    if (!get(given, &checksums, PyBUF_SIMPLE, 8 * count, "checksums"))
+    count = PyList_Size(files);
+    if (!get(given[0], &offsets, PyBUF_SIMPLE, 8 * count, "offsets"))
         return NULL;
-    views = PyMem_Malloc((size_t)count * sizeof *views);
-    if (!views) {
+    if (!get(given[1], &sizes, PyBUF_SIMPLE, 8 * count, "sizes"))
+        goto without_sizes;
+    memset(&checksums, 0, sizeof checksums);
+    if (given[2] != Py_None && !get(given[2], &checksums, PyBUF_SIMPLE, 8 * count, "checksums"))
+        goto without_checksums;
+    pieces = PyList_New(count);
+    views = PyMem_Malloc((size_t)(count ? count : 1) * sizeof *views);
+    if (!pieces || !views) {
         PyErr_NoMemory();
-        goto without_views;
+        goto done;
     }
     for (; held < count; held++) {
-        PyObject *piece = PyList_GetItem(pieces, held);
-        if (!piece || PyObject_GetBuffer(piece, views + held, PyBUF_SIMPLE) < 0)
+        int64_t offset = ((const int64_t *)offsets.buf)[held];
+        int64_t size = ((const int64_t *)sizes.buf)[held];
+        PyObject *file = PyList_GetItem(files, held), *piece;
+
+        if (offset < 0 || size < LEAST || size > PY_SSIZE_T_MAX - offset) {
+            PyErr_SetString(PyExc_ValueError,
+                            "a sample has more than 240 bytes, from an offset that is not negative on");
             goto done;
+        }
+        piece = file ? PySequence_GetSlice(file, (Py_ssize_t)offset, (Py_ssize_t)(offset + size))
+                     : NULL;
+        if (!piece || PyList_SetItem(pieces, held, piece) < 0 ||
+            PyObject_GetBuffer(piece, views + held, PyBUF_SIMPLE) < 0)
+            goto done;
+        if (views[held].len != size) {                   /* the file ends before */
+            PyBuffer_Release(views + held);
+            break;
+        }
     }
-    Py_BEGIN_ALLOW_THREADS
-    sound = count_sound(views, checksums.buf, count);
-    Py_END_ALLOW_THREADS
-    result = PyLong_FromSsize_t(sound);
+    sound = held;
+    if (checksums.buf) {
+        Py_BEGIN_ALLOW_THREADS
+        sound = count_sound(views, checksums.buf, held);
+        Py_END_ALLOW_THREADS
+    }
+    result = sound < count ? PyList_GetSlice(pieces, 0, sound) : Py_NewRef(pieces);
 done:
     while (held > 0)
         PyBuffer_Release(views + --held);
     PyMem_Free(views);
-without_views:
-    PyBuffer_Release(&checksums);
+    Py_XDECREF(pieces);
+    if (checksums.buf)
+        PyBuffer_Release(&checksums);
+without_checksums:
+    PyBuffer_Release(&sizes);
+without_sizes:
+    PyBuffer_Release(&offsets);
     return result;
 }
 
@@ -419,7 +462,7 @@ static PyObject *native_hash(PyObject *self, PyObject *data)
 
 static PyMethodDef methods[] = {
     {"read", native_read, METH_VARARGS, read_doc},
-    {"check", native_check, METH_VARARGS, check_doc},
+    {"look", native_look, METH_VARARGS, look_doc},
     {"hash", native_hash, METH_O, hash_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -10,7 +10,7 @@ from typing import Protocol
 from shards.errors import CorruptShardError, LoadError
 from shards.load.background import Background
 from shards.load.cache import Cache
-from shards.load.descriptors import Descriptors
+from shards.load.descriptors import Descriptors, OpenFile
 
 _STRETCH = 1 << 17
 """Bytes that the kernel is asked to read at once. It reads no more than its device's read-ahead,
@@ -87,8 +87,18 @@ class LocalFiles:
             )
 
     def ahead(self, names: Sequence[str]) -> None:
-        """Have the kernel read these while others are worked on."""
-        self._ahead.add(names)
+        """Have the kernel read these while others are worked on, unless it has them."""
+        # to look costs less than to begin a thread that does
+        missing = [name for name in names if not self._is_in_memory(name)]
+        if missing:
+            self._ahead.add(missing)
+
+    def _is_in_memory(self, name: str) -> bool:
+        try:
+            file = OpenFile(_open_file(self._folder, name))
+            return is_in_memory(file.fd, os.fstat(file.fd).st_size)
+        except OSError:  # whoever reads the file says what is wrong with it
+            return False
 
     def stop_ahead(self) -> None:
         """Let go of the thread that asks the kernel."""
@@ -114,8 +124,6 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
         return
     try:
         size = os.fstat(fd).st_size
-        if is_in_memory(fd, size):
-            return
         for start in range(0, size, _STRETCH):
             if stop.is_set():
                 return

@@ -11,13 +11,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shards.load.bulk import BUILT
 from shards.load.descriptors import OPEN_FILES
 from shards.load.files import LocalFiles, is_in_memory
-from shards.load.split import Places, Split, part_and_shard, shard_keys
+from shards.load.raw import Asked
+from shards.load.split import Split, part_and_shard
 
 if BUILT:
     from shards.load import _native
@@ -63,29 +61,25 @@ class MappedReader:
         """Let go of the files of which nobody holds a sample."""
         self._files.clear()
 
-    def read(
-        self, parts: NDArray[np.int64], found: Places, epoch: int, *, check: bool
-    ) -> list[memoryview] | None:
+    def read(self, asked: Asked, *, check: bool) -> list[memoryview] | None:
         """Samples, without copying them; None where they are to be read.
 
+        Whether a file is in memory is asked once in an epoch.
+
         Args:
-            parts: int64 [samples]; number of the split.
-            found: where each is.
-            epoch: whether a file is in memory is asked once in each.
+            asked: for which.
             check: compare each with its checksum.
         """
         if not self._here:
             return None
-        keys = shard_keys(parts, found.shards).tolist()
-        views = {key: self._view(key, epoch) for key in set(keys)}
+        keys, found = asked.tars.tolist(), asked.found
+        views = {key: self._view(key, asked.epoch) for key in set(keys)}
         if not all(views.values()):
             return None
-        ends = (found.offsets + found.sizes).tolist()
-        places = zip(keys, found.offsets.tolist(), ends, strict=True)
-        pieces = [views[key][start:end] for key, start, end in places]
-        if check and _native.check(pieces, found.checksums) < len(pieces):
-            return None
-        return pieces
+        files = [views[key] for key in keys]
+        checksums = found.checksums if check else None
+        pieces = _native.look(files, found.offsets, found.sizes, checksums)
+        return pieces if len(pieces) == len(files) else None
 
     def _view(self, key: int, epoch: int) -> memoryview:
         """All bytes of a file; empty, where it is to be read."""

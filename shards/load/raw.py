@@ -1,8 +1,8 @@
 """Samples as bytes: not yet looked into."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from shards.layout import from_members
 from shards.load.shuffle import Ints, Words
@@ -19,6 +19,7 @@ class Asked:
         epoch: of the batch.
         number: of the batch in its epoch.
         parts: int64 [share]; number of the dataset.
+        tars: int64 [share]; number of the shard among those of all datasets.
         found: where each sample is, arrays [share].
         seeds: uint64 [share]; for whatever is left to chance, of the seed, dataset, pass and unit.
     """
@@ -26,12 +27,26 @@ class Asked:
     epoch: int
     number: int
     parts: Ints
+    tars: Ints
     found: Places
     seeds: Words
 
     def __len__(self) -> int:
         """Samples in the share."""
         return len(self.parts)
+
+    def some(self, places: range) -> Self:
+        """The same, of some places only."""
+        if len(places) == len(self):
+            return self
+        here = slice(places.start, places.stop)
+        return replace(
+            self,
+            parts=self.parts[here],
+            tars=self.tars[here],
+            found=Places._make(column[here] for column in self.found),
+            seeds=self.seeds[here],
+        )
 
     @property
     def coded_bytes(self) -> int:

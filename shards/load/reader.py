@@ -16,7 +16,7 @@ from shards.load.mapped import MappedReader
 from shards.load.memory import Memory
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.shuffle import key_of
-from shards.load.split import Places, Split
+from shards.load.split import Split, shard_keys
 
 _TRIES = 100
 
@@ -53,17 +53,14 @@ class Reader:
         Raises:
             CorruptShardError: naming file and offset, unless it is to be skipped.
         """
-        parts, found = asked.parts, asked.found
-        if len(places) < len(asked):
-            here = slice(places.start, places.stop)
-            parts, found = parts[here], Places._make(column[here] for column in found)
+        some = asked.some(places)
         if self._maps:
-            seen = self._maps.read(parts, found, asked.epoch, check=self.check)
+            seen = self._maps.read(some, check=self.check)
             if seen is not None:
                 return RawBatch(asked, seen, places)
-        sizes = found.sizes
+        sizes = some.found.sizes
         whole = self.memory.take(int(sizes.sum()))
-        if self._bulk.read(parts, found, whole, check=self.check):
+        if self._bulk.read(some.parts, some.found, whole, check=self.check):
             return RawBatch(asked, _cut(whole.data, sizes), places)
         return self._read_each(asked, places, _cut(whole.data, sizes))
 
@@ -122,9 +119,10 @@ class Reader:
             ) from error
         self.losses.replace(error)
         split, seed = self.splits[raw.part], key_of(raw.seed, 1)
-        units = np.array([seed % len(split)], np.int64)
+        place = split.places(np.array([seed % len(split)], np.int64))
         parts, seeds = np.array([raw.part], np.int64), np.array([seed], np.uint64)
-        found = self.read(Asked(0, 0, parts, split.places(units), seeds), range(1))
+        asked = Asked(0, 0, parts, shard_keys(parts, place.shards), place, seeds)
+        found = self.read(asked, range(1))
         return found[0] if len(found) else None
 
 

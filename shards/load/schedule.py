@@ -6,10 +6,10 @@ import numpy as np
 
 from shards.load.plan import Plan, Slots, share
 from shards.load.raw import Asked
-from shards.load.shuffle import Words, key_of, keys_of
+from shards.load.shuffle import Ints, Words, key_of, keys_of
 from shards.load.split import Places, Split, part_and_shard, shard_keys
 
-_PLANNED = 4096
+_PLANNED = 8192
 """Samples that are planned at once: numpy's fixed costs are then nothing to each, and the shards
 that come next are known this long before they are read."""
 
@@ -39,10 +39,12 @@ class Schedule:
         waiting: list[Asked] = []
         announced: set[int] = set()
         for chunk in self._chunks(numbers):
-            planned = self._plan(epoch, chunk)
-            announced = self._announce(planned, announced)
+            slots = self.plan.slots(epoch, chunk, self.places)
+            found = self._find(slots)
+            tars = shard_keys(slots.parts, found.shards.reshape(slots.parts.shape))
+            announced = self._announce(tars, announced)
             yield from waiting
-            waiting = planned
+            waiting = self._share(epoch, chunk, slots, found, tars)
         yield from waiting
 
     def _chunks(self, numbers: range) -> Iterator[range]:
@@ -53,14 +55,16 @@ class Schedule:
         for start in range(1, len(numbers), many):
             yield numbers[start : start + many]
 
-    def _plan(self, epoch: int, numbers: range) -> list[Asked]:
-        slots = self.plan.slots(epoch, numbers, self.places)
+    def _share(
+        self, epoch: int, numbers: range, slots: Slots, found: Places, tars: Ints
+    ) -> list[Asked]:
         shape = slots.parts.shape
-        shares = zip(*(column.reshape(shape) for column in self._find(slots)), strict=True)
-        rows = zip(numbers, slots.parts, shares, self._seeds(slots).reshape(shape), strict=True)
+        places = zip(*(column.reshape(shape) for column in found), strict=True)
+        seeds = self._seeds(slots).reshape(shape)
+        rows = zip(numbers, slots.parts, tars, places, seeds, strict=True)
         return [
-            Asked(epoch, number, parts, Places._make(found), seeds)
-            for number, parts, found, seeds in rows
+            Asked(epoch, number, parts, keys, Places._make(place), chance)
+            for number, parts, keys, place, chance in rows
         ]
 
     def _find(self, slots: Slots) -> Places:
@@ -88,14 +92,16 @@ class Schedule:
                 keyed[here] = key_of(self._seed, 1, int(part), int(lap))
         return keys_of(0, (keyed ^ keys_of(1, units)).view(np.int64))
 
-    def _announce(self, planned: Sequence[Asked], before: set[int]) -> set[int]:
+    def _announce(self, tars: Ints, before: set[int]) -> set[int]:
         """Tell the files which shards come next; returns them all, each with its dataset."""
-        used = np.concatenate([shard_keys(asked.parts, asked.found.shards) for asked in planned])
-        names, first = np.unique(used, return_index=True)
-        in_order: list[int] = names[np.argsort(first)].tolist()
-        new = [part_and_shard(key) for key in in_order if key not in before]
+        names = set(np.unique(tars).tolist())
+        if names <= before:
+            return names
+        _, first = np.unique(tars, return_index=True)
+        new = [key for key in tars.ravel()[np.sort(first)].tolist() if key not in before]
         for number, split in enumerate(self.splits):
-            ahead = [split.names[shard] for part, shard in new if part == number]
+            places = map(part_and_shard, new)
+            ahead = [split.names[shard] for part, shard in places if part == number]
             if ahead:
                 split.files.ahead(ahead)
-        return set(in_order)
+        return names

@@ -31,9 +31,15 @@ def key_of(*numbers: int) -> int:
     """One number of 64 bits out of several, each of which matters."""
     key = 0
     for number in numbers:
-        word = np.array([(key + (number & _MASK) * 2 + 1) * _GOLDEN & _MASK], np.uint64)
-        key = int(scramble(word)[0])
+        key = _scramble_one((key + (number & _MASK) * 2 + 1) * _GOLDEN & _MASK)
     return key
+
+
+def _scramble_one(word: int) -> int:
+    """`scramble` of one word, without numpy's fixed costs."""
+    x = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _MASK
+    return x ^ x >> 31
 
 
 def keys_of(key: int, numbers: Ints) -> Words:

@@ -12,7 +12,7 @@ from shards.errors import LoadError
 from shards.load.mix import MixPlan
 from shards.load.pattern import Pattern, whole_parts
 from shards.load.plan import EpochPlan, Order, share
-from shards.load.shuffle import Pass, key_of, permutation, segment
+from shards.load.shuffle import Pass, key_of, permutation, scramble, segment
 
 sizes_of = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
 keys = st.integers(0, 2**64 - 1)
@@ -34,6 +34,12 @@ def test_orders_never_change():
     """A state that was saved with an older version, numpy or machine goes on in the same order."""
     assert permutation(10, key_of(1, 2)).tolist() == [5, 9, 7, 3, 4, 0, 1, 2, 8, 6]
     assert key_of(1, 2) != key_of(2, 1)
+
+
+@given(keys)
+def test_one_word_is_scrambled_as_many_are(word):
+    [many] = scramble(np.array([(word * 2 + 1) * 0x9E3779B97F4A7C15 % 2**64], np.uint64)).tolist()
+    assert key_of(word) == many
 
 
 @given(st.integers(1, 200), st.integers(1, 9))

@@ -39,28 +39,45 @@ def is_mapped(batch) -> bool:
     return mapped
 
 
-@pytest.mark.parametrize("size", [241, 1024, 1025, 2048, 16_384, 17_409, 40_000])
-def test_checksums_are_compared_in_order(size: int) -> None:
+@pytest.mark.parametrize("size", [241, 1024, 1025, 2048, 8192, 16_384, 17_409, 40_000])
+def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
     data = np.random.default_rng(size).bytes(3 * size)
-    pieces = [memoryview(data)[at : at + size] for at in (size, 0, 2 * size)]
-    checksums = np.array([xxh3_64_intdigest(piece) for piece in pieces], np.uint64)
-    assert native.check(pieces, checksums) == 3
+    file, offsets = memoryview(data), np.array([size, 0, 2 * size])
+    sizes = np.full(3, size)
+    samples = [data[at : at + size] for at in offsets]
+    checksums = np.array([xxh3_64_intdigest(each) for each in samples], np.uint64)
+    assert native.look([file] * 3, offsets, sizes, checksums) == samples
     for wrong in range(3):
         changed = checksums.copy()
         changed[wrong] ^= np.uint64(1)
-        assert native.check(pieces, changed) == wrong
-    assert native.check([pieces[0], pieces[1][:-1], pieces[2]], checksums) == 1
-    assert native.check([pieces[0], pieces[1][:240], pieces[2]], checksums) == 1
-    assert native.check([], checksums[:0]) == 0
+        assert native.look([file] * 3, offsets, sizes, changed) == samples[:wrong]
+        assert native.look([file] * 3, offsets, sizes, None) == samples
+    shorter = memoryview(data)[:-1]
+    for given in (checksums, None):
+        assert native.look([shorter] * 3, offsets, sizes, given) == samples[:2]
+    assert native.look([], offsets[:0], sizes[:0], checksums[:0]) == []
 
 
-def test_what_is_no_list_of_bytes_is_refused() -> None:
-    with pytest.raises(ValueError, match="checksums: expected 8 bytes"):
-        native.check([bytes(300)], np.zeros(2, np.uint64))
-    with pytest.raises(TypeError):
-        native.check([bytes(300), None], np.zeros(2, np.uint64))
-    with pytest.raises(TypeError):
-        native.check((bytes(300),), np.zeros(1, np.uint64))
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        ({"checksums": [0, 0]}, ValueError, "checksums: expected 8 bytes"),
+        ({"offsets": []}, ValueError, "offsets: expected 8 bytes"),
+        ({"sizes": [1, 2]}, ValueError, "sizes: expected 8 bytes"),
+        ({"sizes": [240]}, ValueError, "more than 240 bytes"),
+        ({"sizes": [-300]}, ValueError, "more than 240 bytes"),
+        ({"offsets": [-1]}, ValueError, "not negative"),
+        ({"offsets": [2**63 - 1]}, ValueError, "more than 240 bytes"),
+        ({"files": [None]}, TypeError, "NoneType"),
+        ({"files": [[0] * 300]}, TypeError, "bytes-like object is required"),
+        ({"files": (bytes(300),)}, TypeError, "must be list, not tuple"),
+    ],
+)
+def test_what_is_no_sample_is_refused(wrong, error, said: str) -> None:
+    given = {"files": [bytes(300)], "offsets": [0], "sizes": [300], "checksums": [0], **wrong}
+    places = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
+    with pytest.raises(error, match=said):
+        native.look(given["files"], *places, np.array(given["checksums"], np.uint64))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
