@@ -9,90 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveFloat, PositiveInt
 
 from bench.command import Claim, Table, publish
 from bench.measure import say
-from bench.peers.loaders import (
-    bare,
-    by_dali,
-    by_energon,
-    by_litdata,
-    by_number,
-    loose_files,
-    ours,
-    plain_webdataset,
-)
+from bench.peers.loaders import bare, contests, ours
 from bench.peers.loaders.data import OURS, SIZE, photo_of_size, with_photos, write
-from bench.peers.loaders.formats import MDS, write_formats
+from bench.peers.loaders.formats import write_formats
 from bench.peers.loaders.large import large_table
-from bench.peers.loaders.race import Setting, race, table
+from bench.peers.loaders.race import Setting, race
 from bench.peers.loaders.registry import WAYS
 from bench.peers.loaders.timed import Timed
+from bench.peers.loaders.told import table
 from bench.photos import drawn
 from shards.manifest import read_manifest
 
 app = App(help=__doc__)
-Part = Literal["warm", "cold", "ranks", "cold-ranks", "decoded", "memory"]
-PARTS: tuple[Part, ...] = ("warm", "cold", "ranks", "cold-ranks", "decoded", "memory")
-RAW = (
-    bare.SEQUENTIAL,
-    bare.READS,
-    ours.ONE,
-    ours.UNCHECKED,
-    ours.TWO,
-    by_dali.RAW,
-    by_number.BY_NUMBER,
-    by_number.ITERATED,
-    plain_webdataset.OWN,
-    plain_webdataset.ON_OURS,
-    by_number.WIDS,
-    by_litdata.LITDATA,
-    by_energon.ENERGON,
-    loose_files.HERE,
-    ours.MAPPED,
-)
-WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
-DECODED = (
-    bare.DECODES,
-    ours.CPU,
-    plain_webdataset.DECODED,
-    plain_webdataset.DECODED_OURS,
-    loose_files.DECODED,
-    by_dali.DECODED,
-)
-RANKED = tuple(way for way in RAW if WAYS[way].folder != MDS)
+Part = Literal["warm", "cold", "steady", "ranks", "cold-ranks", "decoded", "memory"]
+PARTS: tuple[Part, ...] = get_args(Part)
 _UNRANKED = "Not measured: MDS, whose ranks wait for each other when one has ended"
-_GOALS = {
-    bare.SEQUENTIAL: 0.90,
-    bare.READS: None,
-    by_dali.RAW: 2.0,
-    by_number.BY_NUMBER: 2.0,
-    by_number.ITERATED: 2.0,
-    plain_webdataset.OWN: 10.0,
-    plain_webdataset.ON_OURS: 6.0,
-    by_number.WIDS: None,
-    by_litdata.LITDATA: 10.0,
-    by_energon.ENERGON: 15.0,
-    loose_files.HERE: None,
-}
-_WARM = (
-    *(Claim(way, other, goal) for way in (ours.MAPPED, ours.ONE) for other, goal in _GOALS.items()),
-    Claim(ours.UNCHECKED, bare.SEQUENTIAL),
-    Claim(ours.TWO, bare.SEQUENTIAL),
-)
-_OTHERS = tuple(Claim(ours.ONE, way, 0.90 if way == bare.SEQUENTIAL else None) for way in _GOALS)
-_AMONG_WORKERS = tuple(Claim(ours.TWO, way) for way in WORKERS)
-_DECODED = (
-    Claim(ours.CPU, bare.DECODES, 0.95),
-    Claim(ours.CPU, plain_webdataset.DECODED, 3.0),
-    Claim(ours.CPU, plain_webdataset.DECODED_OURS, 3.0),
-    Claim(ours.CPU, loose_files.DECODED),
-    Claim(ours.CPU, by_dali.DECODED),
-)
 PACKAGES = (
     "simplejpeg",
     "numpy",
@@ -105,11 +43,13 @@ PACKAGES = (
     "megatron-energon",
 )
 _PHOTOS = 64
+_EPOCH = 60.0
+"""Seconds; more than an epoch takes."""
 _DOMINANT = 0.75
 """A part that takes so much of the time is said to be the limit; else it is what joins them."""
 
 
-def tables(setting: Setting, parts: Sequence[Part]) -> Iterator[Table]:
+def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table]:
     """What is asked for; ways whose library is absent are named."""
     manifest = read_manifest(setting.split)
     size = sum(info.bytes for info in manifest.shards) / manifest.samples
@@ -123,21 +63,37 @@ def tables(setting: Setting, parts: Sequence[Part]) -> Iterator[Table]:
 
     cold, two = replace(setting, cold=True), replace(setting, world=2)
     if "warm" in parts:
-        yield measured(f"Raw, shuffled, page cache warm; {about}", setting, RAW, _WARM)
+        yield measured(
+            f"Raw, shuffled, page cache warm; {about}", setting, contests.RAW, contests.OF_WARM
+        )
     if "cold" in parts:
-        yield measured(f"Raw, shuffled, page cache cold; {about}", cold, RAW, _OTHERS)
+        yield measured(
+            f"Raw, shuffled, page cache cold; {about}", cold, contests.RAW, contests.OF_READING
+        )
+    if "steady" in parts:
+        title = f"Raw, shuffled, page cache cold, from a disk held to {disk} MB/s; {about}"
+        held = replace(cold, disk=disk * 1_000_000, seconds=_EPOCH)
+        try:
+            yield measured(title, held, contests.STEADY, contests.OF_STEADY)
+        except OSError as error:
+            say(f"not measured, a disk held to a rate: {error}")
     if "ranks" in parts:
-        ways = (*RANKED, *WORKERS)
-        claims = (*_OTHERS, *_AMONG_WORKERS)
+        ways = (*contests.RANKED, *contests.WORKERS)
+        claims = (*contests.OF_READING, *contests.OF_WORKERS)
         yield measured(
             f"Raw, two processes as two ranks, warm; {about}. {_UNRANKED}", two, ways, claims
         )
     if "cold-ranks" in parts:
         both = replace(cold, world=2)
-        yield measured(f"Raw, two processes as two ranks, cold; {about}", both, RANKED, _OTHERS)
+        yield measured(
+            f"Raw, two processes as two ranks, cold; {about}",
+            both,
+            contests.RANKED,
+            contests.OF_READING,
+        )
     if "decoded" in parts:
         title = f"Decoded to batches of {setting.batch} on two cores, warm; {about}"
-        yield measured(title, setting, DECODED, _DECODED)
+        yield measured(title, setting, contests.DECODED, contests.OF_DECODED)
     if "memory" in parts:
         yield large_table(setting, ours.ONE)
 
@@ -189,6 +145,7 @@ def main(  # noqa: PLR0913 - one per option
     seconds: PositiveFloat = 1.0,
     rounds: PositiveInt = 5,
     part: Annotated[tuple[Part, ...], Parameter(consume_multiple=True)] = PARTS,
+    disk: PositiveInt = 500,
     root: Path | None = None,
     json: Path | None = None,
 ) -> None:
@@ -200,6 +157,7 @@ def main(  # noqa: PLR0913 - one per option
         seconds: that a way is timed for in a round.
         rounds: how often.
         part: what to measure.
+        disk: MB in a second that the part `steady` holds the disk to; it needs root.
         root: a folder for the formats, which is kept and used again.
         json: a file for what was found.
     """
@@ -212,7 +170,7 @@ def main(  # noqa: PLR0913 - one per option
             marker.touch()
         say(f"{samples:,} samples in every format, batches of {batch}")
         setting = Setting(formats, split, batch, seconds, rounds)
-        publish("loader", tables(setting, part), PACKAGES, json)
+        publish("loader", tables(setting, part, disk), PACKAGES, json)
 
 
 if __name__ == "__main__":

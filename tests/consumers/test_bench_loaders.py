@@ -1,6 +1,7 @@
 """Every loader that is measured gives the same samples, byte for byte."""
 
 import io
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import pytest
 from PIL import Image
 
 from bench import loader as bench
-from bench.peers.loaders import bare, ours, registry
+from bench.peers.loaders import bare, contests, ours, registry
 from bench.peers.loaders.data import OURS, members, photo_of_size, with_photos, write
 from bench.peers.loaders.formats import write_formats
 from bench.peers.loaders.large import write_large
-from bench.peers.loaders.race import Setting, race, table
+from bench.peers.loaders.race import Setting, race
+from bench.peers.loaders.steady_disk import held_to
 from bench.peers.loaders.timed import Timed
+from bench.peers.loaders.told import table
 from bench.peers.loaders.way import Task
 from shards.load.plain import read_split
 from shards.manifest import read_manifest
@@ -66,7 +69,7 @@ def test_reading_alone_reads_all(root, name) -> None:
     assert sum(way.count(item) for item in way.open(task(root))) == pytest.approx(SAMPLES)
 
 
-@pytest.mark.parametrize("name", bench.DECODED)
+@pytest.mark.parametrize("name", contests.DECODED)
 def test_decoding_gives_as_many(root, name) -> None:
     way = registry.WAYS[name]
     if way.lacks:
@@ -80,10 +83,27 @@ def test_a_race_in_processes(root) -> None:
         setting = Setting(root, root / OURS, BATCH, 0.01, 2, world=world, cold=cold)
         found = race(setting, ways)
         assert [len(found[way]) for way in ways] == [2, 2]
-        assert all(each.samples > 0 and each.peak > 0 for runs in found.values() for each in runs)
-        made = table("raced", found, bench._WARM, 80_000)
+        timed = [each for runs in found.values() for each in runs]
+        assert all(each.samples > 0 and each.peak > each.own > 0 for each in timed)
+        made = table("raced", found, contests.OF_WARM, 80_000)
         assert [row.way for row in made.rows] == ways
-        assert set(made.rows[0].facts) == {"GB/s", "CPU s per 1,000", "first batch", "memory"}
+        facts = {"GB/s", "CPU s per 1,000", "first batch", "memory", "of its own"}
+        assert set(made.rows[0].facts) == facts
+
+
+def test_a_disk_is_held_to_a_rate(tmp_path) -> None:
+    home = Path("/proc/self/cgroup").read_text()
+    try:
+        with held_to(tmp_path, 123_456_789):
+            assert Path("/proc/self/cgroup").read_text() != home
+            [group] = Path("/sys/fs/cgroup").glob(f"**/glamm-shards-bench-{os.getpid()}")
+            limits = [*group.glob("io.max"), *group.glob("blkio.throttle.read_bps_device")]
+            assert "123456789" in limits[0].read_text()
+    except OSError as error:
+        pytest.skip(f"disks cannot be held to a rate here: {error}")
+    finally:
+        assert Path("/proc/self/cgroup").read_text() == home
+    assert not group.exists()
 
 
 def test_a_way_that_fails_is_named(root, tmp_path) -> None:
@@ -102,7 +122,7 @@ def test_what_is_absent_is_named(monkeypatch) -> None:
 
 def test_the_limit_is_said() -> None:
     def timed(seconds):
-        return [Timed(samples=1, seconds=seconds, cpu=0, first=0, peak=0)]
+        return [Timed(samples=1, seconds=seconds, cpu=0, first=0, peak=0, own=0)]
 
     assert bench.limit({bare.READS: timed(0.9), ours.ONE: timed(1.0)}).endswith("is reading")
     assert bench.limit({bare.READS: timed(0.5), ours.ONE: timed(1.0)}).endswith("the hand-over")
@@ -119,5 +139,5 @@ def test_a_large_split_can_be_read(root, tmp_path) -> None:
 
 
 def test_all_ways_are_measured() -> None:
-    measured = {*bench.RAW, *bench.WORKERS, *bench.DECODED}
+    measured = {*contests.RAW, *contests.WORKERS, *contests.DECODED}
     assert measured == registry.WAYS.keys()

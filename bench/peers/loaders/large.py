@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from bench.command import Table
 from bench.peers.loaders.data import OURS
-from bench.peers.loaders.race import Setting, table, time_once
+from bench.peers.loaders.race import Setting, time_once
+from bench.peers.loaders.told import table
 from shards.index.samples import SAMPLES, read_rows
 from shards.manifest import MANIFEST, Manifest, encode, read_manifest
 

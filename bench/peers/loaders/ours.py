@@ -77,12 +77,14 @@ def _count_pixels(batch: PixelBatch) -> int:
 ONE, TWO = "ours, 1 thread", "ours, 2 threads"
 MAPPED = "ours, mapped, in the caller's thread"
 UNCHECKED = "ours, 1 thread, checksums left out"
+BARE = "ours, mapped, checksums left out"
 WORKERS = "ours under a DataLoader, 2 workers"
 CPU = "ours, decoded, 2 threads"
 WAYS: Mapping[str, Way] = {
     ONE: Way("ours", partial(_raw, Pace(threads=1)), len, look_raw),
     MAPPED: Way("ours", partial(_raw, Pace(threads=0, mapped=True)), len, look_raw),
     UNCHECKED: Way("ours", partial(_raw, Pace(threads=1, check=False)), len, look_raw),
+    BARE: Way("ours", partial(_raw, Pace(threads=0, mapped=True, check=False)), len, look_raw),
     TWO: Way("ours", partial(_raw, Pace(threads=2)), len, look_raw),
     WORKERS: Way("ours", _Workers, len, list, ["torch"]),
     CPU: Way("ours", partial(_cpu, Pace(threads=2)), _count_pixels, None),

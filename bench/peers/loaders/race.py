@@ -5,19 +5,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryFile
 from threading import Timer
 from typing import IO
 
 import msgspec
 
-from bench.command import Claim, Row, Table, tabulate
 from bench.peers.loaders.cache import drop, warm
 from bench.peers.loaders.registry import WAYS
+from bench.peers.loaders.steady_disk import held_to
 from bench.peers.loaders.timed import GO, READY, Call, Timed
 from shards.manifest import read_manifest
 
@@ -37,6 +36,7 @@ class Setting:
         rounds: how often.
         world: processes at once, as ranks of one job.
         cold: nothing is in the page cache, and an epoch is gone through once.
+        disk: bytes that are read of the disk in a second, at the most; 0 is as many as it gives.
     """
 
     root: Path
@@ -46,18 +46,24 @@ class Setting:
     rounds: int
     world: int = 1
     cold: bool = False
+    disk: int = 0
 
 
 def race(setting: Setting, ways: Iterable[str]) -> Mapping[str, Sequence[Timed]]:
-    """Time every way once per round; a round goes backwards after one that went forwards."""
+    """Time every way once per round; a round goes backwards after one that went forwards.
+
+    Raises:
+        OSError: if the disk cannot be held to a rate.
+    """
     names = list(ways)
     if not setting.cold:
         for folder in sorted({WAYS[name].folder for name in names}):
             warm(setting.root / folder)
     found: dict[str, list[Timed]] = {name: [] for name in names}
-    for number in range(setting.rounds):
-        for name in names if number % 2 == 0 else names[::-1]:
-            found[name].append(time_once(setting, name))
+    with held_to(setting.root, setting.disk) if setting.disk else nullcontext():
+        for number in range(setting.rounds):
+            for name in names if number % 2 == 0 else names[::-1]:
+                found[name].append(time_once(setting, name))
     return found
 
 
@@ -167,31 +173,5 @@ def _add(ranks: Sequence[Timed]) -> Timed:
         cpu=sum(each.cpu for each in ranks) / samples * rate * seconds,
         first=max(each.first for each in ranks),
         peak=sum(each.peak for each in ranks),
+        own=sum(each.own for each in ranks),
     )
-
-
-def table(
-    title: str, found: Mapping[str, Sequence[Timed]], claims: Iterable[Claim], sample: float
-) -> Table:
-    """What was found, for one sample.
-
-    Args:
-        title: of the table.
-        found: of a race.
-        claims: that are made about it.
-        sample: bytes of one.
-    """
-    times = {way: [each.seconds / each.samples for each in runs] for way, runs in found.items()}
-    made = tabulate(title, times, claims)
-    rows = [_with_facts(row, found[row.way], sample) for row in made.rows]
-    return msgspec.structs.replace(made, rows=rows)
-
-
-def _with_facts(row: Row, runs: Sequence[Timed], sample: float) -> Row:
-    facts = {
-        "GB/s": f"{sample / row.seconds / 1e9:.2f}",
-        "CPU s per 1,000": f"{median(each.cpu / each.samples for each in runs) * 1e3:.3f}",
-        "first batch": f"{median(each.first for each in runs) * 1e3:.0f} ms",
-        "memory": f"{max(each.peak for each in runs) / 1e6:.0f} MB",
-    }
-    return msgspec.structs.replace(row, facts=facts)

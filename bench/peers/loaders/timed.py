@@ -51,6 +51,7 @@ class Timed(msgspec.Struct, frozen=True):
         cpu: seconds of all its processes, for these.
         first: seconds from opening to the first batch.
         peak: bytes that its processes held at the most; what they share counts in each.
+        own: of these, at the end, what is not a file that they mapped.
     """
 
     samples: float
@@ -58,6 +59,7 @@ class Timed(msgspec.Struct, frozen=True):
     cpu: float
     first: float
     peak: int
+    own: int
 
 
 def time_way(call: Call) -> Timed:
@@ -79,7 +81,7 @@ def time_way(call: Call) -> Timed:
         now = time.perf_counter()
         if now > end:
             break
-    return Timed(samples, now - began, _cpu() - spent, first, _peak())
+    return Timed(samples, now - began, _cpu() - spent, first, *_memory())
 
 
 def _items(opened: Iterable[Any], *, once: bool) -> Iterator[Any]:
@@ -108,14 +110,16 @@ def _cpu() -> float:
     return seconds
 
 
-def _peak() -> int:
-    """Bytes; nothing for those that have ended."""
-    peak = 0
+def _memory() -> tuple[int, int]:
+    """Bytes held at the most, and of their own; nothing for those that have ended."""
+    found = dict.fromkeys(("VmHWM", "RssAnon", "RssShmem"), 0)
     for process in _processes():
         with suppress(FileNotFoundError):
-            lines = (process / "status").read_text().splitlines()
-            peak += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    return peak
+            for line in (process / "status").read_text().splitlines():
+                name, _, value = line.partition(":")
+                if name in found:
+                    found[name] += int(value.split()[0]) * 1024
+    return found["VmHWM"], found["RssAnon"] + found["RssShmem"]
 
 
 def _import(name: str, rank: int) -> None:
