@@ -68,7 +68,7 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
         )
     if "cold" in parts:
         yield measured(
-            f"Raw, shuffled, page cache cold; {about}", cold, contests.RAW, contests.OF_READING
+            f"Raw, shuffled, page cache cold; {about}", cold, contests.RAW, contests.OF_COLD
         )
     if "steady" in parts:
         title = f"Raw, shuffled, page cache cold, from a disk held to {disk} MB/s; {about}"
@@ -79,7 +79,7 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
             say(f"not measured, a disk held to a rate: {error}")
     if "ranks" in parts:
         ways = (*contests.RANKED, *contests.WORKERS)
-        claims = (*contests.OF_READING, *contests.OF_WORKERS)
+        claims = (*contests.OF_RANKS, *contests.OF_WORKERS)
         yield measured(
             f"Raw, two processes as two ranks, warm; {about}. {_UNRANKED}", two, ways, claims
         )
@@ -89,7 +89,7 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
             f"Raw, two processes as two ranks, cold; {about}",
             both,
             contests.RANKED,
-            contests.OF_READING,
+            contests.OF_COLD,
         )
     if "decoded" in parts:
         title = f"Decoded to batches of {setting.batch} on two cores, warm; {about}"

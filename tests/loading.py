@@ -8,7 +8,8 @@ from pathlib import Path
 from shards.checksum import hash_file
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
-from shards.load.loader import Loader, Pace
+from shards.load.loader import Loader
+from shards.load.making import Pace
 from shards.load.opening import open_data
 from shards.load.plan import Order
 from shards.load.split import EVERYTHING
@@ -49,10 +50,12 @@ def write_split(folder: Path, sizes: list[int], first: int = 0, make=make_sample
     return folder
 
 
-def make_loader(data, batch, *, rank=0, world=1, pace=None, chosen=EVERYTHING, **order):  # noqa: PLR0913
-    """A loader of raw batches; `batch` is over all ranks."""
+def make_loader(  # noqa: PLR0913 - as many as a loader has
+    data, batch, *, work=None, rank=0, world=1, pace=None, chosen=EVERYTHING, **order
+):
+    """A loader, of raw batches if nothing else is said; `batch` is over all ranks."""
     opened = open_data(data, Order(batch, **order), chosen, rank, world)
-    return Loader(opened.schedule, RawWork(), pace or Pace(threads=0), opened.digest)
+    return Loader(opened.schedule, work or RawWork(), pace or Pace(threads=0), opened.digest)
 
 
 def numbers(batch) -> list[int]:

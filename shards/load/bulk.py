@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from shards.load.descriptors import Descriptors
 from shards.load.files import LocalFiles
-from shards.load.split import Places, Split
+from shards.load.places import Places
+from shards.load.split import Split
 
 try:
     from shards.load import _native

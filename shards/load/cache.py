@@ -4,30 +4,21 @@ An entry is named by the digest of its content, so that it is never out of date.
 whole: a part, which one process writes and the next goes on with if that one dies, is renamed.
 """
 
-import errno
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from shards.errors import CorruptShardError, LoadError
 from shards.load.locks import close_held, is_at, locked, open_held, share, try_lock, wait
+from shards.load.room import make_room
 from shards.store import sync_folder
 
 FOLDER, BYTES = "GLAMM_SHARDS_CACHE", "GLAMM_SHARDS_CACHE_BYTES"
 DEFAULT_BYTES = 100 * 10**9
 _LOCK = ".shards-cache.lock"
-_OURS = re.compile(r"(?:sha256|xxh3)-[0-9a-f]+|\.(?:sha256|xxh3)-[0-9a-f]+\.(?P<size>\d+)\.part")
-"""Entries, and parts with the size that they are to have. Other files are not touched."""
-
-
-class _Kept(NamedTuple):
-    used: int
-    size: int
-    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +115,7 @@ class Cache:
             try:
                 if try_lock(fd):
                     if self._is_wanted(fd, part, key):
-                        self._make_room(size, part)
+                        make_room(self.folder, self.bytes, size, part)
                         return fd
                     close_held(fd)
                     return None
@@ -159,51 +150,3 @@ class Cache:
                 part.unlink(missing_ok=True)
             close_held(fd)
             raise
-
-    def _make_room(self, size: int, part: Path) -> None:
-        kept = [each for each in self._kept() if each.path != part]
-        total = size + sum(each.size for each in kept)
-        if size <= self.bytes:
-            for each in sorted(kept):
-                if total <= self.bytes:
-                    break
-                if _remove(each.path):
-                    total -= each.size
-        if total > self.bytes:
-            part.unlink()
-            raise OSError(
-                errno.ENOSPC,
-                f"{size} bytes do not fit into a cache of {self.bytes} beside what is in use",
-            )
-
-    def _kept(self) -> Iterator[_Kept]:
-        """Entries, and parts as if they were complete."""
-        with os.scandir(self.folder) as found:
-            for each in found:
-                ours = _OURS.fullmatch(each.name)
-                if ours is None:
-                    continue
-                with suppress(FileNotFoundError):
-                    stat = each.stat(follow_symlinks=False)
-                    size = int(ours["size"] or stat.st_size)
-                    yield _Kept(stat.st_mtime_ns, size, self.folder / each.name)
-
-
-def _remove(path: Path) -> bool:
-    """Delete an entry or a part, unless somebody has it open."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    try:
-        if not try_lock(fd):
-            return False
-        path.unlink(missing_ok=True)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(fd)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from shards.load.bulk import BUILT
 from shards.load.descriptors import OPEN_FILES
 from shards.load.files import LocalFiles, is_in_memory
+from shards.load.places import part_and_shard
 from shards.load.raw import Asked
-from shards.load.split import Split, part_and_shard
+from shards.load.split import Split
 
 if BUILT:
     from shards.load import _native

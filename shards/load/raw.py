@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from shards.layout import from_members
+from shards.load.places import Places
 from shards.load.shuffle import Ints, Words
-from shards.load.split import Places
 from shards.sample import Sample
 from shards.tar import BLOCK, MAX_NAME, split_name
 

@@ -14,9 +14,10 @@ from shards.load.bulk import BulkReader
 from shards.load.losses import Losses
 from shards.load.mapped import MappedReader
 from shards.load.memory import Memory
+from shards.load.places import shard_keys
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.shuffle import key_of
-from shards.load.split import Split, shard_keys
+from shards.load.split import Split
 
 _TRIES = 100
 

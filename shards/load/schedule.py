@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from shards.load.places import Places, part_and_shard, shard_keys
 from shards.load.plan import Plan, Slots, share
 from shards.load.raw import Asked
 from shards.load.shuffle import Ints, Words, key_of, keys_of
-from shards.load.split import Places, Split, part_and_shard, shard_keys
+from shards.load.split import Split
 
 _PLANNED = 8192
 """Samples that are planned at once: numpy's fixed costs are then nothing to each, and the shards

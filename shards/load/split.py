@@ -4,10 +4,9 @@ A unit is a sample; or, where it is *expanded* over its captions or phrases, one
 the index are looked at as they are needed, in the mapped file: ten million cost nothing to open.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,38 +17,13 @@ from shards.classes import CLASSES, read_classes
 from shards.errors import CorruptShardError, LoadError
 from shards.index.samples import SAMPLES, read_rows
 from shards.load.files import Files, open_files
+from shards.load.places import Places, StoredPlaces
 from shards.load.query import select
 from shards.load.shuffle import Ints
 from shards.manifest import MANIFEST, Manifest, read_manifest
 
 EXPANDS = ("regions", "masks", "boxes", "phrases", "captions", "conversations")
 """Columns that units can be counted by."""
-_SHARD_BITS = 32
-_PLACES = ("shard", "offset", "size", "checksum", "height", "width")
-
-
-class Places(NamedTuple):
-    """Where samples are, one entry of each array for one unit.
-
-    Attributes:
-        rows: int64; number of the sample in its split.
-        which: int64; number of the unit in its sample; -1 where samples are not expanded.
-        shards: int64; number of the shard.
-        offsets: int64; of the sample in its tar.
-        sizes: int64; bytes of the sample in its tar.
-        checksums: uint64; xxh3 of these.
-        heights: int64; of the stored photo.
-        widths: int64.
-    """
-
-    rows: Ints
-    which: Ints
-    shards: Ints
-    offsets: Ints
-    sizes: Ints
-    checksums: NDArray[np.uint64]
-    heights: Ints
-    widths: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +52,6 @@ class Chosen:
 EVERYTHING = Chosen()
 
 
-def shard_keys(parts: Ints, shards: Ints) -> Ints:
-    """One number for a split's number and a shard's in it; the same shape."""
-    return parts << _SHARD_BITS | shards
-
-
-def part_and_shard(key: int) -> tuple[int, int]:
-    """What a key was made of."""
-    return divmod(key, 1 << _SHARD_BITS)
-
-
 class Split:
     """The units of a split, numbered in stored order."""
 
@@ -109,7 +73,7 @@ class Split:
             )
         self.names = [f"{info.name}.tar" for info in self.manifest.shards]
         self._ends = np.cumsum([info.samples for info in self.manifest.shards], dtype=np.int64)
-        self._columns = _Columns(rows)
+        self._stored = StoredPlaces(rows)
         self._taken = self._take(rows, folder)
         self._units = self._count_units(rows)
 
@@ -150,17 +114,7 @@ class Split:
             which = units - np.where(rows > 0, self._units[rows - 1], 0)
         if self._taken is not None:
             rows = self._taken[rows].astype(np.int64)
-        shard, offset, size, checksum, height, width = self._columns.take(rows)
-        return Places(
-            rows=rows,
-            which=which,
-            shards=shard.astype(np.int64),
-            offsets=offset.astype(np.int64),
-            sizes=size.astype(np.int64),
-            checksums=checksum.astype(np.uint64),
-            heights=height.astype(np.int64),
-            widths=width.astype(np.int64),
-        )
+        return self._stored.find(rows, which)
 
     def _take(self, rows: pa.Table, folder: Path) -> NDArray[np.uint32] | None:
         """The rows that a question is true of, or None for all."""
@@ -183,36 +137,3 @@ class Split:
         if self._taken is not None:
             counts = pc.take(counts, pa.array(self._taken))
         return np.cumsum(np.asarray(counts), dtype=np.int64)
-
-
-class _Columns:
-    """Columns of a mapped table, without copying them: a table's batches are separate arrays."""
-
-    def __init__(self, rows: pa.Table) -> None:
-        chunks = {name: rows.column(name).chunks for name in _PLACES}
-        self._views: list[list[NDArray[np.generic]]] = [
-            [_view(chunk) for chunk in chunks[name]] for name in _PLACES
-        ]
-        self._starts = np.cumsum([0, *(len(chunk) for chunk in chunks[_PLACES[0]])])
-
-    def take(self, rows: Ints) -> Sequence[NDArray[np.generic]]:
-        """The values of some rows, of each column."""
-        chunk = np.searchsorted(self._starts, rows, side="right") - 1
-        inside = rows - self._starts[chunk]
-        numbers = np.unique(chunk)
-        if len(numbers) == 1:
-            return [views[numbers[0]][inside] for views in self._views]
-        found = [np.empty(len(rows), views[0].dtype) for views in self._views]
-        for number in numbers:
-            here = np.flatnonzero(chunk == number)
-            for out, views in zip(found, self._views, strict=True):
-                out[here] = views[number][inside[here]]
-        return found
-
-
-def _view(chunk: pa.Array) -> NDArray[np.generic]:
-    """Numbers of a column where they are; pyarrow's own way imports pandas where there is one."""
-    kind = np.dtype(chunk.type.to_pandas_dtype())
-    start = chunk.offset * kind.itemsize
-    found: NDArray[np.generic] = np.frombuffer(chunk.buffers()[1], kind, len(chunk), start)
-    return found

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import CorruptShardError, ExampleError, LoadError
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from shards.load.mixture import Member, Mixture, shipped_mixes
 from shards.load.split import Chosen, Split
 from shards.load.works import ExampleWork
@@ -221,8 +221,12 @@ def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
 def test_examples_in_order(splits):
     loader = make_loader(splits[7], 6, pace=Pace(threads=3))
     raw = [[(each.key, each.seed, each.which) for each in batch] for batch in loader]
-    loader = make_loader(splits[7], 6, pace=Pace(threads=3))
-    loader._work = ExampleWork(lambda sample, seed, which: (sample.key, seed, which), list)
+    loader = make_loader(
+        splits[7],
+        6,
+        pace=Pace(threads=3),
+        work=ExampleWork(lambda sample, seed, which: (sample.key, seed, which), list),
+    )
     assert list(loader) == raw
 
 
@@ -232,8 +236,7 @@ def test_an_example_for_each_dataset_of_a_mixture(two):
         lambda sample, _seed, _which, name=member.name: (name, sample.key[-3])
         for member in mixture.members
     ]
-    loader = make_loader(mixture, 8)
-    loader._work = ExampleWork(examples, list)
+    loader = make_loader(mixture, 8, work=ExampleWork(examples, list))
     found = set(chain.from_iterable(loader))
     assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
 
@@ -253,8 +256,9 @@ def test_another_sample_is_given_for_one_that_is_unfit(splits):
         ranks = []
         for rank in range(world):
             pace = Pace(threads=threads)
-            loader = make_loader(splits[7], BATCH, rank=rank, world=world, pace=pace)
-            loader._work = ExampleWork(unfit, list)
+            loader = make_loader(
+                splits[7], BATCH, rank=rank, world=world, pace=pace, work=ExampleWork(unfit, list)
+            )
             ranks.append(list(loader))
             assert loader.replaced > 0
             assert loader.skipped == 0
@@ -270,8 +274,7 @@ def test_examples_that_nothing_can_make(splits):
     def never(sample, _seed, _which):
         raise ExampleError(f"{sample.key}: no")
 
-    loader = make_loader(splits[7], 6)
-    loader._work = ExampleWork(never, list)
+    loader = make_loader(splits[7], 6, work=ExampleWork(never, list))
     with pytest.raises(
         LoadError, match="none of 100 samples drawn at random could make an example"
     ):
@@ -314,8 +317,13 @@ def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
 def test_a_batch_of_which_nothing_is_left(tmp_path):
     folder = write_split(tmp_path / "gone", [4, 4])
     sorted(folder.glob("*.tar"))[1].unlink()
-    loader = make_loader(folder, 2, shuffle=False, pace=Pace(threads=0, skip=100))
-    loader._work = ExampleWork(lambda sample, _seed, _which: sample.key, list)
+    loader = make_loader(
+        folder,
+        2,
+        shuffle=False,
+        pace=Pace(threads=0, skip=100),
+        work=ExampleWork(lambda sample, _seed, _which: sample.key, list),
+    )
     with pytest.raises(LoadError, match="epoch 0, batch 2: every sample of the batch was skipped"):
         list(loader)
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import LoadError
-from shards.load.loader import Loader, Pace
+from shards.load.loader import Loader
+from shards.load.making import Pace
 from shards.load.mixture import Mixture
 from shards.load.raw import RawBatch
 from shards.load.reader import Reader

@@ -17,7 +17,7 @@ from shards.errors import CorruptShardError, LoadError
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
 from shards.load.index import SampleIndex
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from shards.load.mixture import Mixture
 from shards.load.split import Chosen, Split
 from shards.manifest import MANIFEST

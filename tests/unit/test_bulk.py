@@ -9,7 +9,7 @@ from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError
 from shards.load.descriptors import OPEN_FILES
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from tests.loading import make_loader, write_split
 
 native = pytest.importorskip("shards.load._native", reason="it was not compiled")

@@ -14,6 +14,7 @@ from shards.errors import CorruptShardError, LoadError
 from shards.load.cache import _LOCK, Cache
 from shards.load.download import StoppedError
 from shards.load.locks import locked
+from shards.load.room import _kept
 
 SIZE = 1000
 
@@ -188,7 +189,7 @@ def _crowd(folder: Path, seed: int, answers) -> None:
             if found != content(number):
                 failures.append(f"{number} is wrong")
         with locked(folder / _LOCK):
-            if sum(each.size for each in cache._kept()) > 5 * SIZE:
+            if sum(each.size for each in _kept(folder)) > 5 * SIZE:
                 failures.append("too large")
     answers.put(failures)
 

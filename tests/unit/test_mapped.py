@@ -15,7 +15,7 @@ from xxhash import xxh3_64_intdigest
 from shards.errors import CorruptShardError
 from shards.load.descriptors import OPEN_FILES
 from shards.load.files import is_in_memory
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from shards.load.pixels import PixelWork
 from shards.sample import EncodedImage, Sample, Size
 from tests.loading import make_loader, make_sample, write_split
@@ -105,8 +105,7 @@ def test_photos_are_decoded_from_there(tmp_path: Path) -> None:
     write_split(tmp_path, [5, 3], make=with_photo)
 
     def pixels(pace: Pace):
-        loader = make_loader(tmp_path, 4, pace=pace)
-        loader._work = PixelWork()
+        loader = make_loader(tmp_path, 4, pace=pace, work=PixelWork())
         return [
             (each.sample.key, each.image.tolist()) for batch in loader for each in batch.samples
         ]

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shards.errors import CorruptShardError, LoadError
 from shards.index.samples import SAMPLES
-from shards.load import download, remote_store
+from shards.load import download, remote_connection, remote_store
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
 from shards.load.remote import RemoteFiles
@@ -34,8 +34,8 @@ LOTS = 10**9
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(remote_store, "_wait", lambda _: None)
     pause = dict.fromkeys(("init_backoff", "max_backoff"), timedelta(milliseconds=1))
-    monkeypatch.setitem(remote_store.RETRY, "backoff", pause | {"base": 2})
-    monkeypatch.setitem(remote_store.RETRY, "max_retries", 2)
+    monkeypatch.setitem(remote_connection.RETRY, "backoff", pause | {"base": 2})
+    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 2)
     monkeypatch.delenv(FOLDER, raising=False)
 
 
@@ -271,14 +271,14 @@ def test_urls_that_are_not_understood(url) -> None:
 
 
 def test_a_server_that_is_not_there(monkeypatch) -> None:
-    monkeypatch.setitem(remote_store.RETRY, "max_retries", 0)
+    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 0)
     with pytest.raises(LoadError, match="is the server up"):
         open_files("http://127.0.0.1:9/train")
 
 
 def test_a_server_that_hangs(server, monkeypatch) -> None:
-    monkeypatch.setitem(remote_store.RETRY, "max_retries", 0)
-    monkeypatch.setitem(remote_store.CLIENT, "read_timeout", "100ms")
+    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 0)
+    monkeypatch.setitem(remote_connection.CLIENT, "read_timeout", "100ms")
     files = open_files(f"{server.url}/train")
     server.pause.clear()
     with pytest.raises(LoadError, match="took too long to answer"):

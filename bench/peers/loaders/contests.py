@@ -30,7 +30,6 @@ RAW = (
     by_energon.ENERGON,
     loose_files.HERE,
     ours.MAPPED,
-    ours.BARE,
 )
 WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
 DECODED = (
@@ -59,14 +58,19 @@ OF_WARM = (
     *(Claim(way, other, goal) for way in (ours.MAPPED, ours.ONE) for other, goal in _GOALS.items()),
     Claim(ours.UNCHECKED, bare.SEQUENTIAL),
     Claim(ours.TWO, bare.SEQUENTIAL),
-    Claim(ours.BARE, by_litdata.LITDATA),
 )
-STEADY = tuple(way for way in RAW if way not in {ours.UNCHECKED, ours.BARE})
+STEADY = tuple(way for way in RAW if way != ours.UNCHECKED)
 OF_STEADY = tuple(
     Claim(way, bare.SEQUENTIAL, 0.90 if way in {ours.ONE, ours.MAPPED} else None)
     for way in STEADY[1:]
 )
-OF_READING = tuple(Claim(ours.ONE, way, 0.90 if way == bare.SEQUENTIAL else None) for way in _GOALS)
+_PEERS = tuple(way for way in _GOALS if way != bare.SEQUENTIAL)
+OF_COLD = (Claim(ours.ONE, bare.SEQUENTIAL, 0.90), *(Claim(ours.ONE, way) for way in _PEERS))
+OF_RANKS = (
+    Claim(ours.MAPPED, bare.SEQUENTIAL, 0.90),
+    Claim(ours.ONE, bare.SEQUENTIAL),
+    *(Claim(ours.ONE, way) for way in _PEERS),
+)
 OF_WORKERS = tuple(Claim(ours.TWO, way) for way in WORKERS)
 OF_DECODED = (
     Claim(ours.CPU, bare.DECODES, 0.95),

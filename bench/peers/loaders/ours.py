@@ -6,7 +6,8 @@ from typing import Any
 
 from bench.peers.loaders.data import OURS
 from bench.peers.loaders.way import Stored, Task, Way
-from shards.load.loader import Loader, Pace, Work
+from shards.load.loader import Loader
+from shards.load.making import Pace, Work
 from shards.load.opening import open_data
 from shards.load.pixels import PixelBatch, PixelWork
 from shards.load.plan import Order
@@ -77,14 +78,12 @@ def _count_pixels(batch: PixelBatch) -> int:
 ONE, TWO = "ours, 1 thread", "ours, 2 threads"
 MAPPED = "ours, mapped, in the caller's thread"
 UNCHECKED = "ours, 1 thread, checksums left out"
-BARE = "ours, mapped, checksums left out"
 WORKERS = "ours under a DataLoader, 2 workers"
 CPU = "ours, decoded, 2 threads"
 WAYS: Mapping[str, Way] = {
     ONE: Way("ours", partial(_raw, Pace(threads=1)), len, look_raw),
     MAPPED: Way("ours", partial(_raw, Pace(threads=0, mapped=True)), len, look_raw),
     UNCHECKED: Way("ours", partial(_raw, Pace(threads=1, check=False)), len, look_raw),
-    BARE: Way("ours", partial(_raw, Pace(threads=0, mapped=True, check=False)), len, look_raw),
     TWO: Way("ours", partial(_raw, Pace(threads=2)), len, look_raw),
     WORKERS: Way("ours", _Workers, len, list, ["torch"]),
     CPU: Way("ours", partial(_cpu, Pace(threads=2)), _count_pixels, None),

@@ -1,6 +1,6 @@
 """PyTorch: `ShardLoader` makes batches by threads, `ShardDataset` feeds a `DataLoader`."""
 
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from shards.load.mixture import Member, Mixture
 from shards.load.pixels import all_masks, no_masks
 from shards.load.split import Chosen, Split

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from shards.errors import LoadError
-from shards.load.loader import Pace
+from shards.load.making import Pace
 from shards.load.opening import Data
 from shards.load.torch.loader import ShardLoader
 from shards.load.torch.work import ranks

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shards.load.loader import Loader, Pace
+from shards.load.loader import Loader
+from shards.load.making import Pace
 from shards.load.opening import Data, open_data
 from shards.load.pixels import ChooseMasks, no_masks
 from shards.load.plan import Order, Tail

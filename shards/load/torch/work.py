@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import distributed
 
 from shards.errors import LoadError
-from shards.load.loader import Work
+from shards.load.making import Work
 from shards.load.memory import Memory
 from shards.load.pixels import ChooseMasks, PixelWork
 from shards.load.ranks import rank_and_world
