@@ -1,0 +1,79 @@
+"""The checks that `bench.photo_checks` compares: each raises on data that it finds damaged."""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from functools import partial
+
+import simplejpeg
+from PIL import Image
+
+from convert import transcode
+from convert.decode import PIL_ERRORS, check_jpeg
+from convert.errors import ImageDecodeError
+from convert.jpeg import EOI, read_jpeg_header, strip_jpeg
+
+Check = Callable[[bytes], object]
+WHOLE = "simplejpeg, whole"
+"""The check that the others are held against: it decodes every pixel."""
+_END = bytes((0xFF, EOI))
+
+
+def takes(check: Check, data: bytes) -> bool:
+    """Whether a check finds no damage; what libraries write to stderr is left out."""
+    try:
+        with redirect_stderr(io.StringIO()):
+            check(data)
+    except (ImageDecodeError, *PIL_ERRORS):
+        return False
+    return True
+
+
+def _verify(data: bytes) -> None:
+    Image.open(io.BytesIO(data)).verify()
+
+
+def _load(data: bytes) -> None:
+    Image.open(io.BytesIO(data)).load()
+
+
+def _decode(data: bytes, colours: str = "RGB", factor: int = 1) -> None:
+    """Decode with sides divided by the factor, or whole."""
+    least = 1 if factor > 1 else 0  # pixels; zero asks for the whole size
+    simplejpeg.decode_jpeg(
+        data,
+        colours,
+        fastdct=False,
+        fastupsample=False,
+        strict=True,
+        min_height=least,
+        min_width=least,
+        min_factor=factor,
+    )
+
+
+def _decode_to_the_last_byte(data: bytes) -> None:
+    """Refuse what still decodes one byte shorter: libjpeg overlooks up to seven left over."""
+    check_jpeg(data)
+    body = data.removesuffix(_END)
+    shorter = body[:-2] if body.endswith(b"\xff\0") else body[:-1]
+    try:
+        check_jpeg(shorter + _END)
+    except ImageDecodeError:
+        return
+    raise ImageDecodeError("more picture data than picture")
+
+
+CHECKS: dict[str, Check] = {
+    WHOLE: _decode,
+    "read_jpeg_header": read_jpeg_header,
+    "strip_jpeg": strip_jpeg,
+    "Pillow, verify": _verify,
+    "Pillow, load": _load,
+    "simplejpeg, 1/8 RGB": partial(_decode, factor=8),
+    "simplejpeg, 1/8 gray": partial(_decode, colours="GRAY", factor=8),
+    "check_jpeg": check_jpeg,
+    "check_jpeg, twice": _decode_to_the_last_byte,
+    "to_baseline": transcode.to_baseline,
+}
+"""Name, as the tables have it -> check."""
