@@ -16,7 +16,7 @@ IMAGES = ("jpg", "png", "webp")
 """Extensions an image may have. This project writes `jpg`; readers take the others too."""
 
 
-class Annotations(msgspec.Struct, frozen=True):
+class Annotations(msgspec.Struct, frozen=True, gc=False):
     """The `.mp` member: a map with exactly these fields, each always present."""
 
     size: Size

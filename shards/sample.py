@@ -4,7 +4,8 @@ All coordinates are pixels of the *stored* image, origin top-left, x right, y do
 half-open: a pixel (x, y) is inside when x0 <= x < x1 and y0 <= y < y1.
 
 The types are msgspec structs (frozen, compared by value): msgpack in and out, with validation, is
-then one call. `Size` and `Box` travel as arrays, the others as maps with named fields.
+then one call. `Size` and `Box` travel as arrays, the others as maps with named fields. None can be
+part of a cycle: Python's collector, which would cost as much as parsing them, leaves them alone.
 """
 
 import re
@@ -25,7 +26,7 @@ Ids = Mapping[str, int | str | tuple[int | str, ...]]
 """Upstream's own names of a thing: field name -> id, or ids in parallel to what they name."""
 
 
-class Size(msgspec.Struct, frozen=True, array_like=True):
+class Size(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Height and width in pixels."""
 
     height: int
@@ -35,7 +36,7 @@ class Size(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.width}x{self.height}"
 
 
-class Box(msgspec.Struct, frozen=True, array_like=True):
+class Box(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Half-open rectangle."""
 
     x0: float
@@ -44,14 +45,14 @@ class Box(msgspec.Struct, frozen=True, array_like=True):
     y1: float
 
 
-class Rle(msgspec.Struct, frozen=True):
+class Rle(msgspec.Struct, frozen=True, gc=False):
     """One binary mask in COCO's compressed run-length encoding (column-major)."""
 
     size: Size
     counts: bytes
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """Characters [start, stop) of `Sample.captions[caption]`; Unicode code points, not bytes."""
 
     caption: int
@@ -59,7 +60,7 @@ class Span(msgspec.Struct, frozen=True):
     stop: int
 
 
-class Region(msgspec.Struct, frozen=True):
+class Region(msgspec.Struct, frozen=True, gc=False):
     """One thing in the image and every way the source refers to it.
 
     Attributes:
@@ -77,14 +78,14 @@ class Region(msgspec.Struct, frozen=True):
     ids: Ids = {}
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One utterance of a conversation."""
 
     speaker: str
     text: str
 
 
-class EncodedImage(msgspec.Struct, frozen=True):
+class EncodedImage(msgspec.Struct, frozen=True, gc=False):
     """A compressed image as stored; `extension` is the member's suffix without the dot."""
 
     data: bytes
@@ -92,7 +93,7 @@ class EncodedImage(msgspec.Struct, frozen=True):
     size: Size
 
 
-class LabelMap(msgspec.Struct, frozen=True):
+class LabelMap(msgspec.Struct, frozen=True, gc=False):
     """One class id per pixel: an 8-bit mode-L PNG of the stored image's size; 255 is ignore.
 
     Attributes:
@@ -104,7 +105,7 @@ class LabelMap(msgspec.Struct, frozen=True):
     classes: tuple[int, ...] = ()
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One image with everything one source says about it.
 
     Attributes:
