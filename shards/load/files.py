@@ -88,10 +88,11 @@ class LocalFiles:
 
     def ahead(self, names: Sequence[str]) -> None:
         """Have the kernel read these while others are worked on, unless it has them."""
-        # to look costs less than to begin a thread that does
-        missing = [name for name in names if not self._is_in_memory(name)]
-        if missing:
-            self._ahead.add(missing)
+        # To look costs less than to begin a thread that does, where nothing has to be waited for.
+        for number, name in enumerate(names):
+            if not self._is_in_memory(name):
+                self._ahead.add(names[number:])
+                return
 
     def _is_in_memory(self, name: str) -> bool:
         try:
@@ -124,6 +125,8 @@ def _read_ahead(folder: Path, name: str, stop: Event) -> None:
         return
     try:
         size = os.fstat(fd).st_size
+        if is_in_memory(fd, size):
+            return
         for start in range(0, size, _STRETCH):
             if stop.is_set():
                 return

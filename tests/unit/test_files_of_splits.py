@@ -187,6 +187,17 @@ def test_shards_that_are_in_memory_are_not_asked_for(tmp_path, monkeypatch) -> N
     assert not asked
 
 
+def test_from_the_first_on_that_is_not_in_memory_a_thread_looks(folder, monkeypatch) -> None:
+    """Where a file has to be waited for, the caller waits for no other."""
+    answers, handed = iter([True, False]), list[str]()
+    monkeypatch.setattr(module, "is_in_memory", lambda _fd, _size: next(answers))
+    files = LocalFiles(folder)
+    monkeypatch.setattr(files._ahead, "add", handed.extend)
+    files.ahead(["1", "2", "3", "4"])
+    assert handed == ["2", "3", "4"]
+    assert next(answers, None) is None
+
+
 def test_a_loader_over_spawned_copies(tmp_path) -> None:
     split = Split.open(write_split(tmp_path, [30, 20, 10]))
     copy = pickle.loads(pickle.dumps(split))
