@@ -1,12 +1,15 @@
 """Work that few threads do while others are served."""
 
 import atexit
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread, current_thread
 from weakref import WeakSet
+
+_log = logging.getLogger("shards.load")
 
 
 class Background:
@@ -36,8 +39,14 @@ class Background:
             for _ in range(min(len(self._names), self._most - len(self._threads))):
                 thread = Thread(target=self._run, args=(self._stop,), daemon=True)
                 thread.name = "shards-ahead"
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no more threads here; what is there goes on
+                    _log.warning("cannot read ahead of use: %s", error)
+                    if not self._threads:
+                        self._names.clear()
+                    return
                 self._threads.append(thread)
-                thread.start()
 
     def stop(self, patience: float = 5.0) -> None:
         """Drop what is waiting, and wait at most some seconds for what was begun."""

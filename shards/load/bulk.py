@@ -6,14 +6,14 @@ time. The compiled reader needs neither; without it, samples are read one by one
 
 import os
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.load.descriptors import Descriptors
 from shards.load.files import LocalFiles
-from shards.load.places import Places
+from shards.load.places import Places, part_and_shard
+from shards.load.shuffle import Ints
 from shards.load.split import Split
 
 try:
@@ -36,32 +36,31 @@ class BulkReader:
         Args:
             splits: by number.
         """
-        here = BUILT and all(type(split.files) is LocalFiles for split in splits)
-        self._names = [split.names for split in splits] if here else []
-        self._files = [Descriptors(partial(_open, split)) for split in splits] if here else []
+        self._here = BUILT and all(type(split.files) is LocalFiles for split in splits)
+        self._splits = splits
+        self._files = Descriptors(self._open)
 
     def close(self) -> None:
         """Close what nobody is reading."""
-        for files in self._files:
-            files.forget()
+        self._files.forget()
 
-    def read(
-        self, parts: NDArray[np.int64], found: Places, out: NDArray[np.uint8], *, check: bool
-    ) -> bool:
+    def read(self, tars: Ints, found: Places, out: NDArray[np.uint8], *, check: bool) -> bool:
         """Read samples one after the other; False where one by one is to be found out why not.
 
         Args:
-            parts: int64 [samples]; number of the split.
+            tars: int64 [samples]; numbers of the shards among those of all splits.
             found: where each is.
             out: uint8 [their bytes].
             check: compare each with its checksum.
+
+        Raises:
+            LoadError: if this process may open no more files.
         """
-        if not self._files or not len(parts) or int(found.sizes.min()) < _LEAST:
+        if not self._here or not len(tars) or int(found.sizes.min()) < _LEAST:
             return False
-        places = zip(parts.tolist(), found.shards.tolist(), strict=True)
         try:
             # referred to until they were read, so that none is closed for another
-            files = [self._files[part].open(self._names[part][shard]) for part, shard in places]
+            files = [self._files.open(tar) for tar in tars.tolist()]
         except OSError:
             return False
         descriptors = np.array([file.fd for file in files], np.int32)
@@ -69,6 +68,7 @@ class BulkReader:
         done = _native.read(descriptors, found.offsets, found.sizes, checksums, out)
         return done == len(files)
 
-
-def _open(split: Split, name: str) -> int:
-    return os.open(split.files.path(name), os.O_RDONLY | os.O_CLOEXEC)
+    def _open(self, tar: int) -> int:
+        part, shard = part_and_shard(tar)
+        split = self._splits[part]
+        return os.open(split.files.path(split.names[shard]), os.O_RDONLY | os.O_CLOEXEC)

@@ -73,8 +73,12 @@ class Cache:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        share(fd)
-        found = os.fstat(fd)
+        try:
+            share(fd)
+            found = os.fstat(fd)
+        except BaseException:
+            os.close(fd)
+            raise
         if found.st_nlink and found.st_size == size:
             with suppress(OSError):
                 os.utime(path)

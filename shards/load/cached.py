@@ -112,7 +112,7 @@ class CachedShards:
             )  # fmt: skip
 
 
-def _fetch(downloads: Downloads, opened: Descriptors, name: str, stop: Event) -> None:
+def _fetch(downloads: Downloads, opened: Descriptors[str], name: str, stop: Event) -> None:
     """Whoever reads the shard hears what is wrong with it."""
     try:
         opened.open(name, partial(downloads.shard, stop=stop))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shards.load.bulk import BUILT
-from shards.load.descriptors import OPEN_FILES
+from shards.load.descriptors import most_files
 from shards.load.files import LocalFiles, is_in_memory
 from shards.load.places import part_and_shard
 from shards.load.raw import Asked
@@ -117,7 +117,7 @@ class MappedReader:
     def _remember(self, key: int, file: _File) -> _File:
         self._files.pop(key, None)
         self._files[key] = file
-        for eldest in list(self._files)[:-OPEN_FILES]:  # each costs a descriptor, too
+        for eldest in list(self._files)[: -most_files()]:  # each costs a descriptor, too
             self._files.pop(eldest, None)
         return file
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shards.errors import CorruptShardError, MaskError
 from shards.load.decode import Bytes, decode_labels, decode_photo, paint_masks
-from shards.load.memory import Memory
+from shards.load.memory import Memory, Source
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.reader import Reader
 from shards.load.works import kept
@@ -78,8 +78,8 @@ class PixelWork:
 
     choose: ChooseMasks = no_masks
     labels: bool = False
-    photos: Memory = field(default_factory=Memory)
-    more: Memory = field(default_factory=Memory)
+    photos: Source = field(default_factory=Memory)
+    more: Source = field(default_factory=Memory)
 
     def begin(self, asked: Asked) -> "_Making":
         """Begin a batch."""

@@ -53,6 +53,7 @@ class Reader:
 
         Raises:
             CorruptShardError: naming file and offset, unless it is to be skipped.
+            LoadError: if a server does not answer or refuses, or no more files can be opened.
         """
         some = asked.some(places)
         if self._maps:
@@ -61,7 +62,7 @@ class Reader:
                 return RawBatch(asked, seen, places)
         sizes = some.found.sizes
         whole = self.memory.take(int(sizes.sum()))
-        if self._bulk.read(some.parts, some.found, whole, check=self.check):
+        if self._bulk.read(some.tars, some.found, whole, check=self.check):
             return RawBatch(asked, _cut(whole.data, sizes), places)
         return self._read_each(asked, places, _cut(whole.data, sizes))
 

@@ -54,3 +54,19 @@ def test_a_letterbox_is_that_of_the_cpu(folder):
 def test_memory_for_the_gpu_is_pinned(folder):
     batch = next(iter(ShardLoader(folder, 2, pace=Pace(threads=1))))
     assert torch.from_numpy(batch.memory).is_pinned()
+
+
+def test_a_copy_that_nobody_waits_for_has_the_right_pixels(folder):
+    def load():
+        return ShardLoader(folder, 2, shuffle=False, pace=Pace(threads=1))
+
+    def copy(batch):
+        return torch.from_numpy(batch.memory).to("cuda", non_blocking=True)
+
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(10**9)  # copies wait until all batches were made
+        there = [copy(batch) for batch in load()]
+    stream.synchronize()
+    for batch, copied in zip(load(), there, strict=True):
+        assert np.array_equal(copied.cpu().numpy(), batch.memory)

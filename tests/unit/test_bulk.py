@@ -8,7 +8,6 @@ import pytest
 from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError
-from shards.load.descriptors import OPEN_FILES
 from shards.load.making import Pace
 from tests.loading import make_loader, write_split
 
@@ -97,16 +96,6 @@ def taking(folder: Path, threads: int) -> list[list[tuple[str, bytes]]]:
     found = [[(raw.key, bytes(raw.data)) for raw in batch] for batch in loader]
     loader.close()
     return found
-
-
-def test_many_shards_need_few_descriptors(tmp_path) -> None:
-    write_split(tmp_path, [2] * 200)
-    loader = make_loader(tmp_path, 8)
-    assert sum(map(len, loader)) == 400
-    [files] = loader._reader._bulk._files
-    assert len(files._files) == OPEN_FILES
-    loader.close()
-    assert not files._files
 
 
 @pytest.mark.parametrize("built", [True, False])

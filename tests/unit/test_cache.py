@@ -61,6 +61,20 @@ def test_an_entry_is_filled_once(tmp_path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_file_system_without_locks_costs_no_descriptor(tmp_path, monkeypatch) -> None:
+    def share(_fd: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    cache = Cache(tmp_path, 10 * SIZE)
+    take(cache, 1)
+    before = list(Path("/proc/self/fd").iterdir())
+    monkeypatch.setattr("shards.load.cache.share", share)
+    for _ in range(3):
+        with pytest.raises(OSError, match="no locks"):
+            cache.find(key(1), SIZE)
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(before)
+
+
 def test_those_not_used_for_longest_make_room(tmp_path) -> None:
     cache = Cache(tmp_path, 3 * SIZE)
     for number in (1, 2, 3):

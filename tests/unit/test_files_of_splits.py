@@ -12,7 +12,7 @@ import pytest
 from shards.errors import CorruptShardError
 from shards.load import files as module
 from shards.load.background import Background
-from shards.load.descriptors import Descriptors
+from shards.load.descriptors import Descriptors, _process
 from shards.load.files import LocalFiles, open_files
 from shards.load.split import Split
 from tests.loading import make_loader, numbers, write_split
@@ -60,9 +60,10 @@ def test_missing_and_short(folder, name, offset, words) -> None:
         read(LocalFiles(folder), name, offset)
 
 
-def test_threads_read_while_files_are_closed_for_others(folder) -> None:
+def test_threads_read_while_files_are_closed_for_others(folder, monkeypatch) -> None:
+    monkeypatch.setattr("shards.load.descriptors.most_files", lambda: 3)
     before = descriptors()
-    opened = Descriptors(lambda name: os.open(folder / name, os.O_RDONLY), most=3)
+    opened: Descriptors[str] = Descriptors(lambda name: os.open(folder / name, os.O_RDONLY))
     wrong: list[int] = []
 
     def work(seed: int) -> None:
@@ -84,14 +85,15 @@ def test_threads_read_while_files_are_closed_for_others(folder) -> None:
     assert descriptors() == before
 
 
-def test_files_that_are_read_stay_open(folder) -> None:
+def test_files_that_are_read_stay_open(folder, monkeypatch) -> None:
+    monkeypatch.setattr("shards.load.descriptors.most_files", lambda: 3)
     asked: list[str] = []
 
     def opener(name: str) -> int:
         asked.append(name)
         return os.open(folder / name, os.O_RDONLY)
 
-    opened, out = Descriptors(opener, most=3), memoryview(bytearray(8))
+    opened, out = Descriptors(opener), memoryview(bytearray(8))
     for number in range(1, 20):
         opened.read("0", 0, out)
         opened.read(str(number), 0, out)
@@ -120,7 +122,7 @@ def test_other_processes(folder) -> None:
     read(files, "1")
     assert read(pickle.loads(pickle.dumps(files)), "2") == content(2)[:100]
     # A lock that another thread holds at the moment of the fork is never let go of in the child.
-    with files._open._lock, files._ahead._lock:
+    with _process.lock, files._ahead._lock:
         child = multiprocessing.get_context("fork").Process(target=_read_in_child, args=(files,))
         child.start()
     child.join(20)
@@ -129,7 +131,7 @@ def test_other_processes(folder) -> None:
 
 
 def _read_in_child(files) -> None:
-    assert not files._open._files
+    assert not len(files._open)
     for number in range(20):
         assert read(files, str(number)) == content(number)[:100]
     files._ahead.add(["1"])
@@ -158,6 +160,23 @@ def test_threads_end_with_their_work() -> None:
     background.stop()
     assert sorted(done) == list("abcde")
     assert not any(thread.name == "shards-ahead" for thread in threading.enumerate())
+
+
+def test_work_may_go_without_a_thread(monkeypatch, caplog) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[str] = []
+    background = Background(lambda name, _: done.append(name), most=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        background.add(["a"])
+    assert "cannot read ahead of use: can't start new thread" in caplog.text
+    background.add(["b"])
+    for thread in list(background._threads):
+        thread.join(5)
+    background.stop()
+    assert done == ["b"]
 
 
 def test_shards_are_asked_for_whole_ahead_of_use(tmp_path, monkeypatch) -> None:

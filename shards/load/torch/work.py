@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import distributed
 
 from shards.errors import LoadError
 from shards.load.making import Work
-from shards.load.memory import Memory
+from shards.load.memory import Bytes, shaped
 from shards.load.pixels import ChooseMasks, PixelWork
 from shards.load.ranks import rank_and_world
 from shards.load.works import Example, ExampleWork, RawWork
@@ -47,7 +46,7 @@ def make_work(  # noqa: PLR0913 - a choice each
     if decode == "cpu":
         if not torch.cuda.is_available():
             return PixelWork(masks, labels)
-        return PixelWork(masks, labels, Memory(pinned), Memory(pinned))
+        return PixelWork(masks, labels, Pinned(), Pinned())
     if decode == "cuda":
         from shards.load.torch.device import DeviceWork
 
@@ -55,10 +54,21 @@ def make_work(  # noqa: PLR0913 - a choice each
     raise LoadError(f"decode is {decode!r}; expected 'raw', 'cpu' or 'cuda'")
 
 
-def pinned(size: int) -> NDArray[np.uint8]:
-    """Memory that a GPU reads by itself."""
-    memory: NDArray[np.uint8] = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
-    return memory
+class Pinned:
+    """Memory that a GPU reads by itself.
+
+    Torch gives it out again, and knows which copies to a GPU are not done when the last reference
+    goes: `Memory` sees references alone.
+    """
+
+    def take(self, size: int) -> Bytes:
+        """An array of so many bytes, with whatever was in it before: uint8 [size]."""
+        memory: Bytes = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
+        return memory
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """The same for any shape and type."""
+        return shaped(self.take, shape, dtype)
 
 
 def as_list(made: list[Any]) -> list[Any]:
