@@ -324,8 +324,11 @@ static PyObject *native_read(PyObject *self, PyObject *args)
     int waits = 0;
 
     for (number = 0; number < count; number++) {
-        int64_t size = length[number];
-        int64_t found = waits ? 0 : find(file[number], at, size, offset[number]);
+        int64_t size = length[number], found;
+
+        if (offset[number] < 0) /* to the system, -1 is where the file was read last */
+            break;
+        found = waits ? 0 : find(file[number], at, size, offset[number]);
         if (found < size && !waits) {
             waits = 1;
             announce(file + number, offset + number, length + number, count - number);

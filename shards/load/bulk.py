@@ -6,6 +6,7 @@ time. The compiled reader needs neither; without it, samples are read one by one
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,7 @@ class BulkReader:
             splits: by number.
         """
         self._here = BUILT and all(type(split.files) is LocalFiles for split in splits)
-        self._splits = splits
-        self._files = Descriptors(self._open)
+        self._files = Descriptors(partial(_open, splits))
 
     def close(self) -> None:
         """Close what nobody is reading."""
@@ -68,7 +68,8 @@ class BulkReader:
         done = _native.read(descriptors, found.offsets, found.sizes, checksums, out)
         return done == len(files)
 
-    def _open(self, tar: int) -> int:
-        part, shard = part_and_shard(tar)
-        split = self._splits[part]
-        return os.open(split.files.path(split.names[shard]), os.O_RDONLY | os.O_CLOEXEC)
+
+def _open(splits: Sequence[Split], tar: int) -> int:
+    part, shard = part_and_shard(tar)
+    split = splits[part]
+    return os.open(split.files.path(split.names[shard]), os.O_RDONLY | os.O_CLOEXEC)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 from shards.errors import CorruptShardError, LoadError
 from shards.load.background import Background
@@ -54,6 +54,10 @@ class Downloads:
             lambda fd: download(self._store, wanted, fd, stop),
         )
 
+    def forget(self, name: str) -> None:
+        """Remove a shard's entry; whoever has it open keeps that."""
+        self.place(self._shards[name]).unlink(missing_ok=True)
+
     def place(self, wanted: Wanted) -> Path:
         """Where its entry is."""
         return self._cache.folder / key_of(self._store.where, wanted)
@@ -67,6 +71,8 @@ class CachedShards:
         self._open = Descriptors(downloads.shard)
         self._ahead = Background(partial(_fetch, downloads, self._open), DOWNLOADS)
         self._left_out: set[str] = set()
+        self._doubted: set[str] = set()
+        self._lock = Lock()
         self._warned = False
 
     def read(self, name: str, offset: int, out: memoryview) -> int | None:
@@ -86,6 +92,16 @@ class CachedShards:
         except OSError as error:
             self._leave_out(name, error)
             return None
+
+    def doubt(self, name: str) -> None:
+        """Have a shard downloaded again, once: its checksum fitted when it was downloaded."""
+        with self._lock:
+            if name in self._doubted:
+                return
+            self._doubted.add(name)
+            _log.warning("%s/%s: not in the cache as it was downloaded", self._where, name)
+            self._downloads.forget(name)
+            self._open.close(name)
 
     def ahead(self, names: Sequence[str]) -> None:
         """Download these, while others are read."""

@@ -98,6 +98,11 @@ class Descriptors(Generic[K]):
             self._files[name] = file
         return file
 
+    def close(self, name: K) -> None:
+        """Close one, unless somebody is reading it."""
+        with _process.lock:
+            self._files.pop(name, None)
+
     def close_unused(self) -> None:
         """Close those that were not read since this was last called."""
         with _process.lock:

@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from xxhash import xxh3_64_intdigest
+
 from shards.errors import CorruptShardError, LoadError
 from shards.load.background import Background
 from shards.load.cache import Cache
 from shards.load.descriptors import Descriptors, OpenFile
-
-_STRETCH = 1 << 17
-"""Bytes that the kernel is asked to read at once. It reads no more than its device's read-ahead,
-however much is asked for, and 128 KiB is the least that is usual."""
-
-_PROBES = 16
+from shards.load.page_cache import is_in_memory, read_ahead
 
 
 class Files(Protocol):
@@ -41,6 +39,9 @@ class Files(Protocol):
         Raises:
             CorruptShardError: naming file and offset, if it is missing or too short.
         """
+
+    def doubt(self, name: str, /) -> bool:
+        """Say that a file is not what was written; whether another copy of it will be read now."""
 
     def ahead(self, names: Sequence[str]) -> None:
         """Say which whole shards are read next, in that order; returns at once."""
@@ -86,6 +87,10 @@ class LocalFiles:
                 f"after {found}; copy it again, or make it anew with `python -m convert.run`"
             )
 
+    def doubt(self, _name: str, /) -> bool:
+        """There is no other."""
+        return False
+
     def ahead(self, names: Sequence[str]) -> None:
         """Have the kernel read these while others are worked on, unless it has them."""
         # To look costs less than to begin a thread that does, where nothing has to be waited for.
@@ -111,43 +116,40 @@ class LocalFiles:
         self._open.forget()
 
 
+def read_sound(files: Files, name: str, offset: int, out: memoryview, checksum: int) -> None:
+    """Fill `out` with a sample that is as it was written.
+
+    Args:
+        files: of its split.
+        name: of its shard.
+        offset: of it in there.
+        out: bytes for all of it.
+        checksum: xxh3 of these.
+
+    Raises:
+        CorruptShardError: naming file and offset, if it is missing, or another.
+        LoadError: if a server does not answer or refuses, or no more files can be opened.
+    """
+    for first in (True, False):
+        files.read_into(name, offset, out)
+        if xxh3_64_intdigest(out) == checksum:
+            return
+        if first and not files.doubt(name):
+            break
+    raise CorruptShardError(
+        f"{files.where}/{name}, byte {offset}: the sample is not what was written; "
+        f"`python -m shards.verify` tells more"
+    )
+
+
 def _open_file(folder: Path, name: str) -> int:
     return os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _read_ahead(folder: Path, name: str, stop: Event) -> None:
-    """Only a hint: whoever reads the file says what is wrong with it."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    try:
-        fd = _open_file(folder, name)
-    except OSError:
-        return
-    try:
-        size = os.fstat(fd).st_size
-        if is_in_memory(fd, size):
-            return
-        for start in range(0, size, _STRETCH):
-            if stop.is_set():
-                return
-            os.posix_fadvise(fd, start, _STRETCH, os.POSIX_FADV_WILLNEED)
-    except OSError:
-        return
-    finally:
-        os.close(fd)
-
-
-def is_in_memory(fd: int, size: int) -> bool:
-    """Whether the kernel has the file, as far as some probes show: asking for it all costs time."""
-    if not hasattr(os, "RWF_NOWAIT"):
-        return False
-    byte = bytearray(1)
-    try:
-        for number in range(_PROBES):
-            os.preadv(fd, (byte,), size * number // _PROBES, os.RWF_NOWAIT)
-    except OSError:  # it would have to wait for the disk, or the file system cannot say
-        return False
-    return True
+    with suppress(OSError):  # only a hint: whoever reads the file says what is wrong with it
+        file = OpenFile(_open_file(folder, name))
+        read_ahead(file.fd, stop)
 
 
 def open_files(where: str | Path, *, cache: Cache | None = None) -> Files:

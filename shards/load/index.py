@@ -1,24 +1,21 @@
 """A split by its index: any sample by one `pread`, and questions that touch no tar."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
 from shards.classes import CLASSES
-from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
 from shards.index.write import open_listing
 from shards.layout import from_members
-from shards.load.files import open_files
+from shards.load.files import open_files, read_sound
 from shards.load.query import select
+from shards.load.raw import iterate_members
 from shards.manifest import MANIFEST, read_manifest
 from shards.sample import Sample
-from shards.tar import BLOCK, split_name
 
 
 class SampleIndex:
@@ -75,14 +72,8 @@ class SampleIndex:
             raise IndexError(number)
         shard, offset, size, checksum = (column[number].as_py() for column in self._places)
         out = bytearray(size)
-        self._files.read_into(self._names[shard], offset, memoryview(out))
-        if xxh3_64_intdigest(out) != checksum:
-            where = f"{self._files.where}/{self._names[shard]}, byte {offset}"
-            raise CorruptShardError(
-                f"{where}: sample {number} is not what was written; "
-                f"`python -m shards.verify` tells more"
-            )
-        members = dict(_members(bytes(out)))
+        read_sound(self._files, self._names[shard], offset, memoryview(out), checksum)
+        members = dict(iterate_members(memoryview(out)))
         key = self._listing.rows.column("key")[number].as_py()
         return from_members(key, members)
 
@@ -96,14 +87,3 @@ class SampleIndex:
             ValueError: saying what in the question is not understood.
         """
         return select(self._listing.rows, question, self._listing.classes)
-
-
-def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(extension, content) of each member of one sample; the checksum has vouched for the bytes."""
-    place = 0
-    while place < len(data):
-        name = data[place : place + 100].rstrip(b"\0").decode("ascii")
-        size = int(data[place + 124 : place + 135], 8)
-        place += BLOCK
-        yield split_name(name)[1], data[place : place + size]
-        place += -(-size // BLOCK) * BLOCK

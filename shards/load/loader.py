@@ -4,11 +4,12 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Generic, TypeVar
 
+from shards.errors import LoadError
 from shards.load.losses import Losses
 from shards.load.making import Maker, Pace, Work
 from shards.load.reader import Reader
 from shards.load.schedule import Schedule
-from shards.load.state import State
+from shards.load.state import State, check_epoch
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -51,8 +52,12 @@ class Loader(Generic[T_co]):
         return self._schedule.plan.batches(self.epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the beginning of an epoch, unless this is the epoch one is in."""
-        if epoch != self._state.epoch:
+        """Go to the beginning of an epoch, unless this is the epoch one is in.
+
+        Raises:
+            LoadError: if there is no such.
+        """
+        if check_epoch(epoch) != self._state.epoch:
             self._state = self._state.at(epoch, 0)
 
     def state_dict(self) -> dict[str, int | str]:
@@ -70,7 +75,21 @@ class Loader(Generic[T_co]):
         Raises:
             LoadError: if it is of other data, or of batches of another size.
         """
-        self._state = self._state.accept(state)
+        accepted = self.accept(state)
+        total = self._schedule.plan.batches(accepted.epoch)
+        if accepted.batch >= max(total, 1):
+            raise LoadError(
+                f"a state of batch {accepted.batch}, where epoch {accepted.epoch} has {total}"
+            )
+        self._state = accepted
+
+    def accept(self, state: Mapping[str, int | str]) -> State:
+        """A state, if it is of this data and this order.
+
+        Raises:
+            LoadError: if it is not.
+        """
+        return self._state.accept(state)
 
     def close(self) -> None:
         """Close the files."""

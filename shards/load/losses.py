@@ -3,8 +3,17 @@
 import logging
 from threading import Lock
 
-from shards.errors import ExampleError, LoadError, ShardError
+from shards.errors import (
+    CorruptShardError,
+    ExampleError,
+    LoadError,
+    MaskError,
+    SampleError,
+    ShardError,
+)
 
+DAMAGED = (CorruptShardError, SampleError, MaskError)
+"""What is wrong with one sample. Any other error is the loader's, and none to be skipped."""
 _log = logging.getLogger("shards.load")
 
 
@@ -18,10 +27,21 @@ class Losses:
             limit: how many may be skipped; 0 skips none.
         """
         self._limit, self._lock = limit, Lock()
-        self.count = self.replaced = 0
+        self._skipped: set[tuple[int, int]] = set()
+        self.replaced = 0
 
-    def add(self, error: ShardError) -> None:
+    @property
+    def count(self) -> int:
+        """Samples that were skipped; each is met again in every epoch, and counts once."""
+        return len(self._skipped)
+
+    def add(self, error: ShardError, part: int, row: int) -> None:
         """Skip a sample, and log it.
+
+        Args:
+            error: what is wrong with it.
+            part: number of its dataset.
+            row: its own in there.
 
         Raises:
             ShardError: the error itself, where none may be skipped.
@@ -30,7 +50,9 @@ class Losses:
         if not self._limit:
             raise error
         with self._lock:
-            self.count += 1
+            if (part, row) in self._skipped:
+                return
+            self._skipped.add((part, row))
             count = self.count
         if count > self._limit:
             raise LoadError(

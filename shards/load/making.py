@@ -57,6 +57,17 @@ class Pace:
     mapped: bool = False
     skip: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            LoadError: naming the field.
+        """
+        for name in ("threads", "prefetch", "memory", "skip"):
+            found = getattr(self, name)
+            if not isinstance(found, int) or found < 0:
+                raise LoadError(f"{name} of a Pace is {found!r}; expected a number, 0 or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Maker(Generic[T_co]):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from shards.load.bulk import BUILT
 from shards.load.descriptors import most_files
-from shards.load.files import LocalFiles, is_in_memory
+from shards.load.files import LocalFiles
+from shards.load.page_cache import is_in_memory
 from shards.load.places import part_and_shard
 from shards.load.raw import Asked
 from shards.load.split import Split

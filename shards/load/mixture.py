@@ -66,6 +66,10 @@ class Mixture:
         """
         if self.epoch_steps is not None and self.epoch_samples is not None:
             raise LoadError("an epoch is counted in epoch_steps or in epoch_samples, not in both")
+        for name in ("epoch_steps", "epoch_samples"):
+            found = getattr(self, name)
+            if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
+                raise LoadError(f"{name} is {found!r}; expected a whole number")
         if self.at_end not in ("restart", "stop"):
             raise LoadError(f"at_end is {self.at_end!r}; expected 'restart' or 'stop'")
         if self.at_end == "stop" and self.groups:

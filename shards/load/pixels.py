@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import CorruptShardError, MaskError
 from shards.load.decode import Bytes, decode_labels, decode_photo, paint_masks
+from shards.load.losses import DAMAGED
 from shards.load.memory import Memory, Source
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.reader import Reader
@@ -105,8 +105,8 @@ class _Making:
             flat = self._memory[end - 3 * height * width : end]
             try:
                 self._made[place] = (self._decode(raw, flat.reshape(height, width, 3)),)
-            except (CorruptShardError, MaskError) as error:
-                reader.losses.add(error)
+            except DAMAGED as error:
+                reader.losses.add(error, raw.part, raw.row)
 
     def finish(self) -> PixelBatch:
         return PixelBatch(kept(self._made), self._memory)

@@ -1,8 +1,7 @@
 """Questions about samples, answered from the index alone."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +12,15 @@ _TERM = re.compile(
     r"\s*(?P<column>[a-z_]+)\s*(?P<operator>=|!=|<=|>=|<|>|contains\b)\s*"
     r"(?P<value>-?\d{1,18}|'[^']*'|\"[^\"]*\")\s*(?P<more>and\b|$)"
 )
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
+_OPERATORS = {
+    "=": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
 }
+"""What pyarrow and numpy call them."""
 
 
 def select(rows: pa.Table, question: str, classes: Mapping[int, str]) -> NDArray[np.int64]:
@@ -75,7 +75,11 @@ def _answer(
     if operator_ != "contains":
         if pa.types.is_list(kind) or isinstance(value, str) != pa.types.is_string(kind):
             raise ValueError(f"{column} holds {kind}, which {operator_} {value!r} does not fit")
-        compared: NDArray[np.bool_] = np.asarray(_OPERATORS[operator_](rows.column(column), value))
+        compared: NDArray[np.bool_]
+        if isinstance(value, str):
+            compared = np.asarray(getattr(pc, _OPERATORS[operator_])(rows.column(column), value))
+        else:  # pyarrow compares as int64, which a checksum does not fit
+            compared = getattr(np, _OPERATORS[operator_])(np.asarray(rows.column(column)), value)
         return compared
     if column == "classes" and isinstance(value, str):
         ids = [number for number, name in classes.items() if name == value]

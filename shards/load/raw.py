@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
+from shards.errors import CorruptShardError
 from shards.layout import from_members
 from shards.load.places import Places
 from shards.load.shuffle import Ints, Words
@@ -80,17 +81,26 @@ class RawSample(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The sample's key."""
+        """The sample's key.
+
+        Raises:
+            CorruptShardError: if a header is damaged; where checksums are compared, none is.
+        """
         return split_name(_name(self.data, 0))[0]
 
     def members(self) -> dict[str, bytes]:
-        """Extension -> content."""
+        """Extension -> content.
+
+        Raises:
+            CorruptShardError: as for the key.
+        """
         return dict(iterate_members(self.data))
 
     def sample(self) -> Sample:
         """The sample, its annotations decoded.
 
         Raises:
+            CorruptShardError: as for the key.
             SampleError: if they are not of the format.
         """
         return from_members(self.key, self.members())
@@ -131,15 +141,39 @@ class RawBatch:
 
 
 def iterate_members(data: memoryview) -> Iterator[tuple[str, bytes]]:
-    """(extension, content) of each member of one sample; the checksum vouches for the bytes."""
+    """(extension, content) of each member of one sample.
+
+    Raises:
+        CorruptShardError: if a header is damaged, which a checksum tells before.
+    """
     place = 0
     while place < len(data):
-        name = _name(data, place)
-        size = int(bytes(data[place + 124 : place + 135]), 8)
+        name, size = _name(data, place), _size(data, place)
         place += BLOCK
         yield split_name(name)[1], bytes(data[place : place + size])
         place += -(-size // BLOCK) * BLOCK
 
 
 def _name(data: memoryview, place: int) -> str:
-    return bytes(data[place : place + MAX_NAME]).rstrip(b"\0").decode("ascii")
+    try:
+        return bytes(data[place : place + MAX_NAME]).rstrip(b"\0").decode("ascii")
+    except UnicodeDecodeError as error:
+        raise _damaged(place, "a name") from error
+
+
+def _size(data: memoryview, place: int) -> int:
+    digits = bytes(data[place + 124 : place + 135])
+    try:
+        size = int(digits, 8)
+    except ValueError as error:
+        raise _damaged(place, "a size") from error
+    if not 0 <= size <= len(data) - place - BLOCK:
+        raise _damaged(place, "a size")
+    return size
+
+
+def _damaged(place: int, what: str) -> CorruptShardError:
+    return CorruptShardError(
+        f"byte {place} of a sample: expected a tar header with {what}; `python -m shards.verify` "
+        f"tells more"
+    )

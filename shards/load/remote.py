@@ -40,9 +40,8 @@ class RemoteFiles:
         self._store = RemoteStore(url)
         self.where = self._store.where
         self._content = manifest or self._store.whole(MANIFEST)
-        self._folder = Path(tempfile.mkdtemp(prefix="shards-"))
-        weakref.finalize(self, _remove, self._folder, os.getpid())
-        found = _read_manifest(self._folder, self._content, self.where)
+        self._folder = self._make_folder()
+        found = _read_manifest(self._folder, self.where)
         self._files = found.files
         self._shards = _shards(found, self.where)
         self._downloads = Downloads(self._store, cache, self._shards) if cache else None
@@ -57,10 +56,18 @@ class RemoteFiles:
 
     def path(self, name: str) -> Path:
         """The whole file, beside the manifest; it is there as long as this object."""
+        if not (self._folder / MANIFEST).exists():  # somebody tidied up where such folders are
+            self._folder = self._make_folder()
         path = self._folder / name
         if not path.exists():
             self._bring(name, path)
         return path
+
+    def _make_folder(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="shards-"))
+        weakref.finalize(self, _remove, folder, os.getpid())
+        (folder / MANIFEST).write_bytes(self._content)
+        return folder
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         """Fill `out` with a file's bytes from an offset on."""
@@ -80,6 +87,12 @@ class RemoteFiles:
                 f"{self.where}/{name}, byte {offset}: expected {len(out)} bytes, the file ends "
                 f"after {found}; copy it there again"
             )
+
+    def doubt(self, name: str, /) -> bool:
+        """Forget a copy in the cache whose disk did not keep what was downloaded."""
+        if self._cached:
+            self._cached.doubt(name)
+        return self._cached is not None
 
     def ahead(self, names: Sequence[str]) -> None:
         """Download these into the cache, while others are read."""
@@ -128,8 +141,7 @@ class RemoteFiles:
         Path(part).replace(path)
 
 
-def _read_manifest(folder: Path, content: bytes, where: str) -> Manifest:
-    (folder / MANIFEST).write_bytes(content)
+def _read_manifest(folder: Path, where: str) -> Manifest:
     try:
         manifest = read_manifest(folder)
     except CorruptShardError as error:

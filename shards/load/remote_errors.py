@@ -15,10 +15,18 @@ _STATUS = re.compile(r"status code: (\d{3})")
 def public(url: str) -> str:
     """A URL without user, password, query and fragment.
 
+    Raises:
+        LoadError: if it is none; it may hold secrets, and is not told.
+
     >>> public("https://me:secret@host:8080/data/train/?key=secret")
     'https://host:8080/data/train'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = None
+    if parts is None:  # not inside: the error is told with its cause, which quotes the URL
+        raise LoadError("a URL that is none; expected one like https://host/refcoco/train")
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 

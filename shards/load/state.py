@@ -8,6 +8,7 @@ import msgspec
 from shards.errors import LoadError
 
 _VERSION = 1
+_EPOCHS = 1 << 31
 
 
 class State(msgspec.Struct, frozen=True):
@@ -41,6 +42,11 @@ class State(msgspec.Struct, frozen=True):
         Raises:
             LoadError: if it is none, or of another order.
         """
+        if unknown := sorted(set(saved) - set(self.__struct_fields__)):
+            raise LoadError(
+                f"not a loader's state: it has {', '.join(unknown)}. That of a worker is for a "
+                f"ShardDataset, under as many workers"
+            )
         try:
             state = msgspec.convert(dict(saved), type(self))
         except (msgspec.ValidationError, TypeError, ValueError) as error:
@@ -58,6 +64,18 @@ class State(msgspec.Struct, frozen=True):
                 "question, expand, seed, block, streams, tail and epoch must be those it was saved "
                 "with"
             )
-        if state.epoch < 0 or state.batch < 0:
-            raise LoadError(f"a state of epoch {state.epoch}, batch {state.batch}")
+        if state.batch < 0:
+            raise LoadError(f"a state of batch {state.batch}")
+        check_epoch(state.epoch)
         return state
+
+
+def check_epoch(epoch: int) -> int:
+    """The epoch itself.
+
+    Raises:
+        LoadError: if there is no such.
+    """
+    if not 0 <= epoch < _EPOCHS:
+        raise LoadError(f"epoch {epoch}; expected 0 or more, below 2**31")
+    return epoch

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Generic, TypeVar
 
-from shards.errors import ExampleError, LoadError, ShardError
+from shards.errors import ExampleError, LoadError
+from shards.load.losses import DAMAGED
 from shards.load.raw import Asked, RawBatch, RawSample
 from shards.load.reader import Reader
 from shards.sample import Sample
@@ -85,8 +86,8 @@ class _Examples(Generic[T, B]):
         for place, raw in zip(raws.places, raws, strict=True):
             try:
                 self._made[place] = self._make(self._examples[place], raw, reader)
-            except ShardError as error:
-                reader.losses.add(error)
+            except DAMAGED as error:
+                reader.losses.add(error, raw.part, raw.row)
 
     @staticmethod
     def _make(example: Example[T], raw: RawSample, reader: Reader) -> tuple[T] | None:

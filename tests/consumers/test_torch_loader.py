@@ -129,6 +129,65 @@ def test_other_workers_do_not_take_over_a_workers_state(split):
         next(iter(dataset))
 
 
+def test_a_state_of_a_dataset_outside_workers(split):
+    def make():
+        return ShardDataset(split, 5, example=number_of)
+
+    dataset = make()
+    dataset.set_epoch(3)
+    whole = list(dataset)
+    for stop in (1, 7, 30, 60):
+        dataset = make()
+        dataset.set_epoch(3)
+        assert list(islice(dataset, stop)) == whole[:stop]
+        state = dataset.state_dict()
+        for say in (lambda _: None, lambda other: other.set_epoch(3)):
+            other = make()
+            other.load_state_dict(state)
+            say(other)
+            assert list(other) == whole[stop:]
+            assert list(other) == whole  # until it hears of another epoch
+            other.set_epoch(4)
+            assert sorted(other) != whole
+        with pytest.raises(LoadError, match="That of a worker is for a ShardDataset"):
+            ShardLoader(split, 5).load_state_dict(state)
+
+
+def test_a_dataset_hears_of_no_epoch_that_cannot_be(split):
+    with pytest.raises(LoadError, match="epoch -1"):
+        ShardDataset(split, 5).set_epoch(-1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
+    folder = write_split(tmp_path / "small", [20, 20])
+    for tar in folder.glob("*.tar"):
+        content = bytearray(tar.read_bytes())
+        content[600] ^= 1
+        tar.write_bytes(content)
+
+    def batches(rank):
+        dataset = ShardDataset(
+            folder, 5, example=number_of, pace=Pace(threads=0, skip=2), rank=rank, world_size=2
+        )
+        return list(DataLoader(dataset, 5, num_workers=workers, collate_fn=identity))
+
+    ranks = [batches(rank) for rank in range(2)]
+    assert [len(each) for each in ranks] == [4, 4]
+    assert {len(batch) for each in ranks for batch in each} == {5}
+    expected = [set(of_loader(folder, pace=Pace(skip=2), rank=r, world_size=2)[n])
+                for r in range(2) for n in range(4)]  # fmt: skip
+    assert [set(batch) for each in ranks for batch in each] == expected
+
+
+def test_nothing_is_left_to_take_the_place_of_what_is_skipped(tmp_path):
+    folder = write_split(tmp_path / "small", [5])
+    min(folder.glob("*.tar")).unlink()
+    dataset = ShardDataset(folder, 5, example=number_of, pace=Pace(threads=0, skip=9))
+    with pytest.raises(LoadError, match="every sample of the batch was skipped"):
+        list(dataset)
+
+
 def test_pixels_of_every_source(converted):
     """Decoded as Pillow does, painted as pycocotools does, for all that the job wrote."""
     from io import BytesIO

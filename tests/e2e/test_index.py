@@ -48,6 +48,19 @@ def count(sample, column):
     }[column]
 
 
+def test_checksums_are_numbers_like_any_other(converted):
+    """Half of them are above what a signed number holds."""
+    for folder in splits(converted):
+        with SampleIndex(folder) as index:
+            checksums = np.asarray(index._listing.rows.column("checksum"))
+            for bound in (0, -1, 10**17):
+                found = index.where(f"checksum > {bound}")
+                assert (
+                    found.tolist()
+                    == np.flatnonzero([int(each) > bound for each in checksums]).tolist()
+                )
+
+
 COLUMNS = ("regions", "masks", "boxes", "phrases", "captions", "conversations", "height",
            "original_width")  # fmt: skip
 OPERATORS = {
@@ -153,7 +166,7 @@ def test_a_flipped_bit_is_found_by_whoever_reads_it(converted, tmp_path):
     tar.write_bytes(content)
     with SampleIndex(folder) as index:
         assert index[0].regions
-        with pytest.raises(CorruptShardError, match=r"000000\.tar, byte \d+: sample 1 is not what"):
+        with pytest.raises(CorruptShardError, match=r"000000\.tar, byte \d+: the sample is not"):
             index[1]
         tar.unlink()
     with SampleIndex(folder) as index, pytest.raises(CorruptShardError, match="No such file"):

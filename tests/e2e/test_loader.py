@@ -129,12 +129,30 @@ def test_a_state_is_small_and_plain(splits):
         ({"version": 2}, "version 2"),
         ({"epoch": "one"}, "not a loader's state"),
         ({"epoch": -1}, "epoch -1"),
+        ({"epoch": 2**40}, "epoch 1099511627776; expected 0 or more"),
+        ({"batch": -1}, "batch -1"),
+        ({"batch": 10}, "a state of batch 10, where epoch 0 has 10"),
+        ({"workers": 2, "inside": 0}, "it has inside, workers. That of a worker is for"),
     ],
 )
 def test_the_state_of_another_is_refused(splits, change, said):
     loader = make_loader(splits[7], 6)
     with pytest.raises(LoadError, match=said):
         loader.load_state_dict(loader.state_dict() | change)
+
+
+@pytest.mark.parametrize("epoch", [-1, 2**63])
+def test_epochs_that_cannot_be(splits, epoch):
+    with pytest.raises(LoadError, match=f"epoch {epoch}; expected 0 or more"):
+        make_loader(splits[7], 6).set_epoch(epoch)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"threads": -1}, {"prefetch": -2}, {"memory": -1}, {"skip": "many"}]
+)
+def test_paces_that_cannot_be(settings):
+    with pytest.raises(LoadError, match=f"{next(iter(settings))} of a Pace is .*0 or more"):
+        Pace(**settings)
 
 
 def test_other_orders_have_other_states(splits):
@@ -310,6 +328,10 @@ def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
     assert len(found) == 4
     assert loader.skipped == 1
     assert "skipped a sample (1 of at most 1)" in caplog.text
+    for _ in range(3):  # it is the same one that is met again
+        assert sum(map(len, given_by(loader))) == 19
+    assert loader.skipped == 1
+    damage(folder, 0, 600)
     with pytest.raises(LoadError, match="2 samples could not be loaded, and skip=1 allows no more"):
         list(loader)
 
@@ -451,6 +473,9 @@ def test_a_mixture_that_stops(two):
         ({"mix": {"g": {"weight": 1, "of": {"a": "x"}}}}, "g/a: expected a weight above 0"),
         ({"epoch": 3}, "unknown epoch; expected at_end"),
         ({"epoch_samples": 3}, "in epoch_steps or in epoch_samples"),
+        ({"epoch_steps": 1.5}, "epoch_steps is 1.5; expected a whole number"),
+        ({"epoch_steps": None, "epoch_samples": "9"}, "epoch_samples is '9'"),
+        ({"epoch_steps": True}, "epoch_steps is True"),
         ({"at_end": "cry"}, "at_end is 'cry'"),
         ({"at_end": "stop", "batches_of_one_group": True}, "have no end"),
         ({"mix": {"nobody": 1}}, "nobody/train"),

@@ -78,6 +78,10 @@ def test_it_stops_at_the_first_that_is_not_as_written(tmp_path: Path) -> None:
         checksums[2] += 1
         assert read(offsets, sizes, checksums, out, file.fileno()) == 2
         assert read(offsets, sizes, None, out, file.fileno()) == 4
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        offsets[1] = -1  # to the system: where the file was read last
+        assert read(offsets, sizes, None, out, file.fileno()) == 1
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == 0
         offsets[1] = 3073  # the file ends early
         assert read(offsets, sizes, None, out, file.fileno()) == 1
     assert read(offsets, sizes, None, out, fd=ALL_TAKEN) == 0

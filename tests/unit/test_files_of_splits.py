@@ -14,6 +14,7 @@ from shards.load import files as module
 from shards.load.background import Background
 from shards.load.descriptors import Descriptors, _process
 from shards.load.files import LocalFiles, open_files
+from shards.load.page_cache import is_in_memory
 from shards.load.split import Split
 from tests.loading import make_loader, numbers, write_split
 
@@ -181,7 +182,8 @@ def test_work_may_go_without_a_thread(monkeypatch, caplog) -> None:
 
 def test_shards_are_asked_for_whole_ahead_of_use(tmp_path, monkeypatch) -> None:
     asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(module, "_STRETCH", 4096)
+    monkeypatch.setattr("shards.load.page_cache._STRETCH", 4096)
+    monkeypatch.setattr("shards.load.page_cache.is_in_memory", lambda _fd, _size: False)
     monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)))
     split = Split.open(write_split(tmp_path, [5]))
     monkeypatch.setattr(module, "is_in_memory", lambda _fd, _size: False)
@@ -197,7 +199,7 @@ def test_shards_that_are_in_memory_are_not_asked_for(tmp_path, monkeypatch) -> N
     path = tmp_path / split.names[0]
     path.read_bytes()
     with path.open("rb") as stream:
-        if not module.is_in_memory(stream.fileno(), path.stat().st_size):
+        if not is_in_memory(stream.fileno(), path.stat().st_size):
             pytest.skip("this file system does not say what is in memory")
     asked: list[int] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: asked.append(start))

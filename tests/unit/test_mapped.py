@@ -13,8 +13,8 @@ from PIL import Image
 from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError
-from shards.load.files import is_in_memory
 from shards.load.making import Pace
+from shards.load.page_cache import is_in_memory
 from shards.load.pixels import PixelWork
 from shards.sample import EncodedImage, Sample, Size
 from tests.loading import make_loader, make_sample, write_split

@@ -11,6 +11,7 @@ import traceback
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from shards.index.samples import SAMPLES
 from shards.load import download, remote_connection, remote_store
 from shards.load.cache import BYTES, FOLDER, Cache
 from shards.load.files import open_files
+from shards.load.making import Pace
 from shards.load.remote import RemoteFiles
 from shards.load.split import Chosen, Split
 from shards.manifest import MANIFEST, encode, read_manifest
@@ -233,6 +235,38 @@ def test_wrong_bytes_by_ranges_are_told_by_the_checksum(server) -> None:
         everything(f"{server.url}/train")
 
 
+def test_a_cache_whose_disk_forgets(folder, server, cache, caplog) -> None:
+    split = Split(open_files(f"{server.url}/train", cache=cache))
+    before = everything(split)
+    (entry,) = (e for e in cache.folder.iterdir() if e.read_bytes() == (folder / TAR).read_bytes())
+    content = bytearray(entry.read_bytes())
+    content[700] ^= 1
+    entry.write_bytes(content)
+    assert everything(split, pace=Pace(threads=3)) == before
+    assert server.count()[TAR] == 2
+    assert "not in the cache as it was downloaded" in caplog.text
+    again = Split(open_files(f"{server.url}/train", cache=cache))
+    assert everything(again) == before
+
+
+def test_a_server_that_has_other_samples_than_its_manifest_says(server, cache) -> None:
+    """The digest of the shard fits, that of a sample does not: asked for twice, then refused."""
+    split = Split(open_files(f"{server.url}/train", cache=cache))
+    checksums = split._stored._views[3]
+    checksums[0] = np.bitwise_not(checksums[0].astype(np.uint64))
+    with pytest.raises(CorruptShardError, match=f"{server.url}/train/small.*is not what was writ"):
+        everything(split, shuffle=False)
+    assert server.count()[TAR] == 2
+
+
+def test_a_folder_that_was_tidied_up(server, cache) -> None:
+    for each in (None, cache):
+        files = open_files(f"{server.url}/train", cache=each)
+        shutil.rmtree(files.path(MANIFEST).parent)
+        assert len(Split(files)) == 120
+        assert len(Split(files)) == 120
+
+
 def test_changed_content_is_another_entry(folder, server, cache) -> None:
     url = f"{server.url}/train"
     old = everything(Split(open_files(url, cache=cache)))
@@ -263,7 +297,10 @@ def test_names_that_the_manifest_does_not_know(server, cache) -> None:
         files.path("classes.json")
 
 
-@pytest.mark.parametrize("url", ["ftp://me:PASSWORD@host/x", "gs://bucket/x", "http://", "s3://"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://me:PASSWORD@host/x", "http://me:PASSWORD@[x/", "gs://bucket/x", "http://", "s3://"],
+)
 def test_urls_that_are_not_understood(url) -> None:
     with pytest.raises((LoadError, CorruptShardError), match="expected") as caught:
         open_files(url)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from shards.errors import LoadError
 from shards.load.making import Pace
 from shards.load.opening import Data
+from shards.load.state import check_epoch
 from shards.load.torch.loader import ShardLoader
 from shards.load.torch.work import ranks
 
@@ -58,8 +60,12 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
         return batches if self._whole else batches * self.batch_size
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin at the first batch of an epoch, unless that is the one a state was loaded for."""
-        if epoch != int(self._begin[0]):
+        """Begin at the first batch of an epoch, unless that is the one a state was loaded for.
+
+        Raises:
+            LoadError: if there is no such epoch.
+        """
+        if check_epoch(epoch) != int(self._begin[0]):
             self._begin[:] = torch.tensor([epoch, 0])
             self._own = None
 
@@ -84,10 +90,15 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
             LoadError: if it is of other data, other batches, or a worker among more or fewer.
         """
         plain = {name: value for name, value in state.items() if name not in (_WORKERS, _INSIDE)}
-        self._live().load_state_dict(plain)
+        if _WORKERS in state:
+            self._live().accept(plain)
+        else:
+            self._live().load_state_dict(plain)
         own = {name: int(value) for name, value in state.items() if name in _OWN}
         if _WORKERS in state:
             self._own = own
+            if get_worker_info() is None:
+                self._begin[:] = torch.tensor([own["epoch"], 0])
         elif get_worker_info() is None:
             self._begin[:] = torch.tensor([own["epoch"], own["batch"]])
             self._own = None
@@ -105,7 +116,7 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
             if self._own[_WORKERS] != workers:
                 raise LoadError(
                     f"the state is of one of {self._own[_WORKERS]} workers, here are {workers}: "
-                    f"take as many, or ShardLoader"
+                    f"take as many; ShardLoader's states and those of state_after() know no workers"
                 )
             epoch, first, inside = (self._own[name] for name in ("epoch", "batch", _INSIDE))
             self._own = None
@@ -116,12 +127,23 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
                 self._place = epoch, number + workers, 0
                 yield batch
                 continue
-            for place, each in enumerate(_samples(batch)):
+            for place, each in enumerate(self._fill(batch)):
                 if place >= inside:
                     last = place + 1 == self.batch_size
                     self._place = (epoch, number + workers * last, 0 if last else place + 1)
                     yield each
             inside = 0
+
+    def _fill(self, batch: Any) -> Iterator[Any]:
+        """The samples of a batch; one that was skipped has another of the same in its place.
+
+        A shorter one would leave this rank with fewer batches than others, which wait for it.
+        """
+        given = list(getattr(batch, "samples", batch))
+        if not given:
+            raise LoadError("every sample of the batch was skipped")
+        yield from given
+        yield from islice(cycle(given), max(0, self.batch_size - len(given)))
 
     def _live(self) -> ShardLoader:
         """The loader; in a worker, one with files of its own."""
@@ -132,10 +154,6 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_loader": None}
-
-
-def _samples(batch: Any) -> Any:
-    return getattr(batch, "samples", batch)
 
 
 def _workers() -> tuple[int, int]:

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, pad
 
 from shards import rle
 from shards.errors import CorruptShardError, MaskError
-from shards.load.losses import Losses
+from shards.load.losses import DAMAGED, Losses
 from shards.load.pixels import ChooseMasks
 from shards.load.raw import Asked, RawBatch
 from shards.load.reader import Reader
@@ -60,6 +60,8 @@ class DeviceBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
+    part: int
+    row: int
     sample: Sample
     regions: tuple[int, ...]
     runs: Runs | None
@@ -98,10 +100,12 @@ class _Making:
                 sample = raw.sample()
                 regions = tuple(self._work.choose(sample, raw.seed, raw.which))
                 runs = _parse(sample, regions)
-            except (CorruptShardError, MaskError) as error:
-                reader.losses.add(error)
+            except DAMAGED as error:
+                reader.losses.add(error, raw.part, raw.row)
                 continue
-            self._made[place] = (_Chosen(sample, regions, runs, raw.which, raw.seed),)
+            self._made[place] = (
+                _Chosen(raw.part, raw.row, sample, regions, runs, raw.which, raw.seed),
+            )
 
     def finish(self) -> DeviceBatch:
         chosen, device = kept(self._made), self._work.device
@@ -117,7 +121,7 @@ class _Making:
         if isinstance(image, CorruptShardError):
             if self._losses is None:
                 raise image
-            self._losses.add(image)
+            self._losses.add(image, chosen.part, chosen.row)
             return None
         masks = _paint(chosen, device)
         sample = DeviceSample(

@@ -1,0 +1,93 @@
+"""What may be skipped is what is damaged, each once, whatever is made of it; nothing else is."""
+
+import shutil
+
+import pytest
+
+from shards.errors import CorruptShardError, LoadError, SampleError
+from shards.load.making import Pace
+from shards.load.pixels import PixelWork
+from shards.load.raw import iterate_members
+from shards.load.works import ExampleWork
+from shards.tar import BLOCK
+from tests.loading import make_loader, write_split
+
+TRUSTING = Pace(threads=0, check=False)
+
+
+@pytest.fixture
+def site(converted, tmp_path):
+    """A split of real photos, one of whose samples has annotations that are none."""
+    folder = shutil.copytree(converted / "refcoco" / "train", tmp_path / "train")
+    tar = min(folder.glob("*.tar"))
+    content = bytearray(tar.read_bytes())
+    content[content.index(b".mp\0") // BLOCK * BLOCK + BLOCK] = 0xC1  # msgpack has no such value
+    tar.write_bytes(content)
+    return folder
+
+
+def keys(sample, _seed, _which):
+    return sample.key
+
+
+@pytest.mark.parametrize("work", [PixelWork(), ExampleWork(keys, list)])
+@pytest.mark.parametrize("check", [True, False])
+def test_annotations_that_are_none(site, work, check):
+    pace = Pace(threads=0, check=check, skip=1)
+    loader = make_loader(site, 4, work=work, pace=pace, tail="pad")
+    batches = [batch if isinstance(batch, list) else batch.samples for batch in loader]
+    assert loader.skipped == 1
+    assert all(3 <= len(batch) <= 4 for batch in batches)
+    with pytest.raises(CorruptShardError if check else SampleError):
+        list(make_loader(site, 4, work=work, pace=Pace(threads=0, check=check), tail="pad"))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [(0, 0xFF, "with a name"), (130, ord("x"), "with a size"), (124, ord("7"), "with a size"),
+     (124, ord("-"), "with a size")],
+)  # fmt: skip
+def test_headers_that_are_none(tmp_path, place, value, said):
+    folder = write_split(tmp_path / "small", [3])
+    (tar,) = folder.glob("*.tar")
+    content = bytearray(tar.read_bytes())
+    content[place] = value
+    tar.write_bytes(content)
+    (batch,) = make_loader(folder, 3, shuffle=False, pace=TRUSTING)
+    with pytest.raises(CorruptShardError, match=f"byte 0 of a sample: expected .* {said}"):
+        batch[0].members()
+    loader = make_loader(
+        folder, 3, work=ExampleWork(keys, list), pace=Pace(threads=0, check=False, skip=1)
+    )
+    assert [len(batch) for batch in loader] == [2]
+
+
+def test_a_member_that_leaves_its_sample():
+    header = bytearray(BLOCK)
+    header[:5] = b"a.jpg"
+    header[124:135] = b"00000001001"
+    with pytest.raises(CorruptShardError, match="byte 0 of a sample"):
+        dict(iterate_members(memoryview(bytes(header) + bytes(BLOCK))))
+    header[124:135] = b"00000001000"
+    assert dict(iterate_members(memoryview(bytes(header) + bytes(BLOCK)))) == {"jpg": bytes(BLOCK)}
+
+
+def test_an_error_of_whoever_loads_is_no_damage(tmp_path):
+    def wrong(_sample, _seed, _which):
+        raise LoadError("the tokenizer is another")
+
+    folder = write_split(tmp_path / "small", [6])
+    loader = make_loader(folder, 2, work=ExampleWork(wrong, list), pace=Pace(threads=0, skip=100))
+    with pytest.raises(LoadError, match="the tokenizer is another"):
+        next(iter(loader))
+    assert not loader.skipped
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_what_is_begun_again_and_again_counts_once(tmp_path, threads):
+    folder = write_split(tmp_path / "small", [8, 8])
+    (min(folder.glob("*.tar"))).unlink()
+    loader = make_loader(folder, 4, pace=Pace(threads=threads, skip=8))
+    for _ in range(20):
+        next(iter(loader))
+    assert loader.skipped <= 8
