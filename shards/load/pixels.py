@@ -99,20 +99,26 @@ class _Making:
         self._made: list[tuple[Pixels] | None] = [None] * len(asked)
 
     def fill(self, raws: RawBatch, reader: Reader) -> None:
-        for place, raw in zip(raws.places, raws, strict=True):
-            height, width = self._shapes[place]
-            end = self._ends[place]
-            flat = self._memory[end - 3 * height * width : end]
+        # All are parsed before the first is decoded: a photo leaves nothing of the parser in the
+        # processor's cache, and to bring it back for each takes longer than parsing does.
+        parsed = [_parse(raw, reader) for raw in raws]
+        for place, raw, sample in zip(raws.places, raws, parsed, strict=True):
+            if sample is None:
+                continue
             try:
-                self._made[place] = (self._decode(raw, flat.reshape(height, width, 3)),)
+                self._made[place] = (self._decode(raw, sample, self._image(place)),)
             except DAMAGED as error:
                 reader.losses.add(error, raw.part, raw.row)
 
     def finish(self) -> PixelBatch:
         return PixelBatch(kept(self._made), self._memory)
 
-    def _decode(self, raw: RawSample, image: Bytes) -> Pixels:
-        sample = raw.sample()
+    def _image(self, place: int) -> Bytes:
+        height, width = self._shapes[place]
+        end = self._ends[place]
+        return self._memory[end - 3 * height * width : end].reshape(height, width, 3)
+
+    def _decode(self, raw: RawSample, sample: Sample, image: Bytes) -> Pixels:
         decode_photo(sample, image)
         regions = tuple(self._work.choose(sample, raw.seed, raw.which))
         masks = self._work.more.array((len(regions), *image.shape[:2]), np.bool_)
@@ -122,3 +128,12 @@ class _Making:
             labels = self._work.more.array(image.shape[:2], np.uint8)
             labels[:] = decode_labels(sample)
         return Pixels(sample, image, regions, masks, labels, raw.which, raw.seed)
+
+
+def _parse(raw: RawSample, reader: Reader) -> Sample | None:
+    """The sample; None if it is damaged and to be skipped."""
+    try:
+        return raw.sample()
+    except DAMAGED as error:
+        reader.losses.add(error, raw.part, raw.row)
+        return None

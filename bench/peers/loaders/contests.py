@@ -34,7 +34,9 @@ RAW = (
 WORKERS = (ours.WORKERS, plain_webdataset.WORKERS, loose_files.WORKERS)
 DECODED = (
     bare.DECODES,
+    bare.DECODES_HELD,
     ours.CPU,
+    ours.CPU_MAPPED,
     plain_webdataset.DECODED,
     plain_webdataset.DECODED_OURS,
     loose_files.DECODED,
@@ -74,6 +76,8 @@ OF_RANKS = (
 OF_WORKERS = tuple(Claim(ours.TWO, way) for way in WORKERS)
 OF_DECODED = (
     Claim(ours.CPU, bare.DECODES, 0.95),
+    Claim(ours.CPU_MAPPED, bare.DECODES, 0.95),
+    Claim(ours.CPU, bare.DECODES_HELD),
     Claim(ours.CPU, plain_webdataset.DECODED, 3.0),
     Claim(ours.CPU, plain_webdataset.DECODED_OURS, 3.0),
     Claim(ours.CPU, loose_files.DECODED),

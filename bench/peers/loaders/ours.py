@@ -80,6 +80,7 @@ MAPPED = "ours, mapped, in the caller's thread"
 UNCHECKED = "ours, 1 thread, checksums left out"
 WORKERS = "ours under a DataLoader, 2 workers"
 CPU = "ours, decoded, 2 threads"
+CPU_MAPPED = "ours, decoded, 2 threads, mapped"
 WAYS: Mapping[str, Way] = {
     ONE: Way("ours", partial(_raw, Pace(threads=1)), len, look_raw),
     MAPPED: Way("ours", partial(_raw, Pace(threads=0, mapped=True)), len, look_raw),
@@ -87,4 +88,5 @@ WAYS: Mapping[str, Way] = {
     TWO: Way("ours", partial(_raw, Pace(threads=2)), len, look_raw),
     WORKERS: Way("ours", _Workers, len, list, ["torch"]),
     CPU: Way("ours", partial(_cpu, Pace(threads=2)), _count_pixels, None),
+    CPU_MAPPED: Way("ours", partial(_cpu, Pace(threads=2, mapped=True)), _count_pixels, None),
 }
