@@ -61,7 +61,7 @@ class Memory:
         idle = [n for n in range(len(owners)) if _references(owners, n) == _UNUSED]
         fitting = [n for n in idle if size <= len(owners[n]) <= max(2 * size, _ROUND)]
         if fitting:
-            owners.append(owners.pop(min(fitting, key=lambda n: len(owners[n]))))
+            owners.append(owners.pop(fitting[-1]))  # the one that is still in the cache, if any is
         else:
             self._let_go(idle, size)
             owners.append(np.empty(_rounded(size), np.uint8))
