@@ -13,7 +13,7 @@ from shards.index.write import open_listing
 from shards.layout import from_members
 from shards.load.files import open_files, read_sound
 from shards.load.query import select
-from shards.load.raw import iterate_members
+from shards.load.raw import read_members
 from shards.manifest import MANIFEST, read_manifest
 from shards.sample import Sample
 
@@ -73,8 +73,7 @@ class SampleIndex:
         shard, offset, size, checksum = (column[number].as_py() for column in self._places)
         out = bytearray(size)
         read_sound(self._files, self._names[shard], offset, memoryview(out), checksum)
-        members = dict(iterate_members(memoryview(out)))
-        key = self._listing.rows.column("key")[number].as_py()
+        key, members = read_members(memoryview(out))
         return from_members(key, members)
 
     def where(self, question: str) -> NDArray[np.int64]:

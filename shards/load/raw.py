@@ -94,7 +94,7 @@ class RawSample(NamedTuple):
         Raises:
             CorruptShardError: as for the key.
         """
-        return dict(iterate_members(self.data))
+        return read_members(self.data)[1]
 
     def sample(self) -> Sample:
         """The sample, its annotations decoded.
@@ -103,7 +103,7 @@ class RawSample(NamedTuple):
             CorruptShardError: as for the key.
             SampleError: if they are not of the format.
         """
-        return from_members(self.key, self.members())
+        return from_members(*read_members(self.data))
 
 
 class RawBatch:
@@ -140,18 +140,21 @@ class RawBatch:
         )
 
 
-def iterate_members(data: memoryview) -> Iterator[tuple[str, bytes]]:
-    """(extension, content) of each member of one sample.
+def read_members(data: memoryview) -> tuple[str, dict[str, bytes]]:
+    """The key of one sample, and each member's content by its extension.
 
     Raises:
         CorruptShardError: if a header is damaged, which a checksum tells before.
     """
-    place = 0
+    place, key = 0, ""
+    members: dict[str, bytes] = {}
     while place < len(data):
-        name, size = _name(data, place), _size(data, place)
+        key, extension = split_name(_name(data, place))
+        size = _size(data, place)
         place += BLOCK
-        yield split_name(name)[1], bytes(data[place : place + size])
+        members[extension] = bytes(data[place : place + size])
         place += -(-size // BLOCK) * BLOCK
+    return key, members
 
 
 def _name(data: memoryview, place: int) -> str:

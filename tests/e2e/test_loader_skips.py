@@ -7,7 +7,7 @@ import pytest
 from shards.errors import CorruptShardError, LoadError, SampleError
 from shards.load.making import Pace
 from shards.load.pixels import PixelWork
-from shards.load.raw import iterate_members
+from shards.load.raw import read_members
 from shards.load.works import ExampleWork
 from shards.tar import BLOCK
 from tests.loading import make_loader, write_split
@@ -67,9 +67,9 @@ def test_a_member_that_leaves_its_sample():
     header[:5] = b"a.jpg"
     header[124:135] = b"00000001001"
     with pytest.raises(CorruptShardError, match="byte 0 of a sample"):
-        dict(iterate_members(memoryview(bytes(header) + bytes(BLOCK))))
+        read_members(memoryview(bytes(header) + bytes(BLOCK)))
     header[124:135] = b"00000001000"
-    assert dict(iterate_members(memoryview(bytes(header) + bytes(BLOCK)))) == {"jpg": bytes(BLOCK)}
+    assert read_members(memoryview(bytes(header) + bytes(BLOCK))) == ("a", {"jpg": bytes(BLOCK)})
 
 
 def test_an_error_of_whoever_loads_is_no_damage(tmp_path):
