@@ -164,7 +164,8 @@ def _grand(root: Path, name: str) -> Iterator[tuple[Path, list[dict[str, Any]]]]
 
 def _grand_captions(root: Path) -> Iterator[Item]:
     for path, rows in _grand(root, "Grand_Caption_Grounding_lmdb"):
-        yield Item(path, "caption", [row["caption"] for row in rows])
+        if rows:
+            yield Item(path, "caption", [row["caption"] for row in rows])
 
 
 def _grand_expressions(root: Path) -> Iterator[Item]:

@@ -17,6 +17,7 @@ from bench.command import measure  # noqa: E402
 from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers  # noqa: E402
 from bench.peers.glamm_items import LISTINGS, list_items  # noqa: E402
 from bench.peers.glamm_loader import collate, halve, one_thread, open_batches  # noqa: E402
+from convert.demo import draw  # noqa: E402
 from shards.load.glamm import SOURCES, ExampleError, Settings, examples_for  # noqa: E402
 from shards.load.plain import read_split  # noqa: E402
 
@@ -31,6 +32,11 @@ def threads():
 
 def test_every_source_is_measured():
     assert set(LISTINGS) == set(SOURCES) == {s for group in glamm.GROUPS.values() for s in group}
+
+
+def test_of_a_photo_without_a_caption_none_is_asked(tmp_path):
+    draw(tmp_path, "grand_caption", images=8)
+    assert all(item.texts for item in list_items(tmp_path, "grand_caption"))
 
 
 @pytest.mark.parametrize("source", SOURCES)
