@@ -69,7 +69,7 @@ consumers:
 	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
 		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
 	$(VENV)/bin/python -m pytest -m consumers tests/consumers
-	$(VENV)/bin/python -m pytest -o addopts='-ra --doctest-modules' shards/load
+	$(VENV)/bin/python -m pytest -o addopts='-ra --doctest-modules --import-mode=importlib' shards/load shards/glamm
 
 found := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))

@@ -17,8 +17,8 @@ from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
-from bench.command import Claim, Table, publish, tabulate
-from bench.measure import Times, say
+from bench.harness.command import Claim, Table, publish, tabulate
+from bench.harness.measure import Times, say
 from bench.mixture import DRAWN, GRAND, UPSTREAM, draw_mixture
 from bench.peers.timed import MIXED
 from bench.peers.ways import (
@@ -33,8 +33,8 @@ from bench.peers.ways import (
     WHOLE,
     Bench,
 )  # fmt: skip
-from convert.config import default_config
-from convert.demo.studies import PhotoSize
+from convert.config.config import default_config
+from convert.demo.scene.studies import PhotoSize
 from convert.pillow import live_pillow
 
 app = App(help=__doc__)

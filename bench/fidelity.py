@@ -14,12 +14,12 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from bench.measure import machine, say, versions
-from bench.photos import by_size
-from convert.decode import Header, decode_rgb, read_header
+from bench.harness.measure import machine, say, versions
+from bench.harness.photos import by_size
 from convert.errors import ImageDecodeError
 from convert.geometry import fit_longest_side
-from convert.policy import ImagePolicy
+from convert.image.decode import Header, decode_rgb, read_header
+from convert.image.policy import ImagePolicy
 from shards.sample import Size
 
 POLICY = ImagePolicy()

@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.measure import machine, say, versions
-from bench.photos import by_size
-from convert.decode import Header, decode_rgb, read_header
+from bench.harness.measure import machine, say, versions
+from bench.harness.photos import by_size
 from convert.errors import ImageDecodeError
 from convert.geometry import fit_longest_side
-from convert.image import store
-from convert.policy import Fidelity, ImagePolicy
-from shards.load.glamm.normal import CLIP, SAM, Normal, Values
-from shards.load.glamm.pixels import clip_input, sam_input
+from convert.image.decode import Header, decode_rgb, read_header
+from convert.image.image import store
+from convert.image.policy import Fidelity, ImagePolicy
+from shards.glamm.normal import CLIP, SAM, Normal, Values
+from shards.glamm.pixels import clip_input, sam_input
 from shards.sample import Size
 
 POLICY = ImagePolicy()
@@ -46,7 +46,12 @@ def main() -> None:
     typed = parser.parse_args()
     found = [data for group in by_size(typed.photos).values() for data in group]
     photos = [photo for photo in map(_open, found) if photo is not None]
-    say("bench.fidelity_encoders", machine(), versions("simplejpeg", "pillow-simd", "pillow"), "")
+    say(
+        "bench.fidelity_encoders",
+        machine(),
+        versions("simplejpeg", "pillow-simd", "pillow"),
+        "",
+    )
     say(f"{len(photos)} photos of {len(found)} are larger than {POLICY.longest_side}", "")
     for line in table(photos):
         say(line)

@@ -18,18 +18,18 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.command import Claim, Section, run
-from bench.glamm_photos import of_photos
-from bench.measure import say
+from bench.harness.command import Claim, Section, run
+from bench.harness.glamm_photos import of_photos
+from bench.harness.measure import say
 from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers
 from bench.peers.glamm_items import LISTINGS, Item, list_items
 from bench.peers.glamm_loader import collate, halve, one_thread, open_batches
 from convert.demo import draw
-from shards.load.glamm import EXPANDS, SOURCES, Settings, examples_for
-from shards.load.glamm.normal import BUILT
-from shards.load.glamm.sources import FAMILIES
-from shards.load.pattern import Pattern
-from shards.load.torch import Mixture, Pace, ShardLoader
+from shards.glamm import EXPANDS, SOURCES, Settings, examples_for
+from shards.glamm.normal import BUILT
+from shards.glamm.sources import FAMILIES
+from shards.load.sampling.mix import Pattern
+from shards.load.torch import LoaderOptions, Mixture, ShardLoader
 
 OURS, HALF = "ours", "ours, in bf16"
 PEER, LEAN = "GLaMM's own way", "GLaMM's own way, without transformers"
@@ -150,7 +150,7 @@ def _section(title: str, mixture: Mixture, row: Sequence[Item], claims: Sequence
 def _by_us(mixture: Mixture, settings: Settings) -> Callable[[], None]:
     loader = ShardLoader(
         mixture, 1, example=examples_for(mixture, settings), rank=0, world_size=1,
-        pace=Pace(threads=0),
+        pace=LoaderOptions(threads=0),
     )  # fmt: skip
 
     def run_through() -> None:
@@ -170,7 +170,7 @@ def _batches(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
     mixture = replace(Mixture.read("finetune", shards), epoch_steps=_BATCHES)
     ours = ShardLoader(
         mixture, _BATCH, example=examples_for(mixture, Settings(precision="bf16")),
-        collate=collate, rank=0, world_size=1, pace=Pace(threads=2),
+        collate=collate, rank=0, world_size=1, pace=LoaderOptions(threads=2),
     )  # fmt: skip
     reader = Reader(clip_of_transformers(), Random(0))  # noqa: S311
     row = list(_turns(mixture, items, _BATCHES, _BATCH))

@@ -14,15 +14,15 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco
 
-from bench.command import Claim, Section, run
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import Ways
+from bench.harness.photos import drawn, read
+from bench.harness.stock import STOCK, stock_pillow
 from bench.mask import MASKS, SOURCE, drawn_counts
-from bench.measure import Ways
-from bench.photos import drawn, read
-from bench.stock import STOCK, stock_pillow
-from convert.decode import read_header
-from convert.policy import ImagePolicy
+from convert.image.decode import read_header
+from convert.image.policy import ImagePolicy
 from convert.record import RawRegion, Record
-from convert.transform import transform
+from convert.sample.transform import transform
 from shards.layout import to_members
 from shards.sample import Rle
 

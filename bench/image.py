@@ -16,16 +16,16 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from bench.command import Claim, Section, run
-from bench.measure import Ways
-from bench.photos import by_size
-from bench.stock import STOCK, stock_pillow
-from convert.decode import check_jpeg, decode_rgb, read_header
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import Ways
+from bench.harness.photos import by_size
+from bench.harness.stock import STOCK, stock_pillow
 from convert.geometry import fit_longest_side
-from convert.image import store
-from convert.jpeg import strip_jpeg
-from convert.memory import keep_memory
-from convert.policy import Fidelity, ImagePolicy
+from convert.image.decode import check_jpeg, decode_rgb, read_header
+from convert.image.image import store
+from convert.image.jpeg import strip_jpeg
+from convert.image.policy import Fidelity, ImagePolicy
+from convert.job.task import keep_memory
 from shards.sample import Size
 
 POLICY = ImagePolicy(quality=90)

@@ -17,16 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.command import Claim, Section, run
-from bench.measure import Ways, say
-from bench.photos import drawn
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import Ways, say
+from bench.harness.photos import drawn
 from bench.tar import make_sample
-from convert.decode import read_header
-from convert.image import store
-from convert.policy import ImagePolicy
+from convert.image.decode import read_header
+from convert.image.image import store
+from convert.image.policy import ImagePolicy
 from shards.index.dali import DALI
 from shards.index.samples import SCHEMA, Rows, encode_table, read_rows
-from shards.load.query import select
+from shards.load.reading.query import select
 from shards.tar import Entry, Member
 
 _CHUNK = 250_000

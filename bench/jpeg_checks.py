@@ -8,10 +8,10 @@ from functools import partial
 import simplejpeg
 from PIL import Image
 
-from convert import transcode
-from convert.decode import PIL_ERRORS, check_jpeg
 from convert.errors import ImageDecodeError
-from convert.jpeg import EOI, read_jpeg_header, strip_jpeg
+from convert.image import transcode
+from convert.image.decode import PIL_ERRORS, check_jpeg
+from convert.image.jpeg import EOI, read_jpeg_header, strip_jpeg
 
 Check = Callable[[bytes], object]
 WHOLE = "simplejpeg, whole"

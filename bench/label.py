@@ -16,14 +16,13 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.command import Claim, Section, run
-from bench.measure import say
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import say
 from convert.demo import draw
 from convert.geometry import fit_longest_side
-from convert.labels import read_label_size, store_labels
-from convert.png import read_plain_png, write_gray_png
-from convert.policy import ImagePolicy
+from convert.image.policy import ImagePolicy
 from convert.record import LabelTable
+from convert.sample.labels import read_label_size, read_plain_png, store_labels, write_gray_png
 from shards.sample import Size
 
 POLICY = ImagePolicy()

@@ -14,8 +14,9 @@ from typing import Annotated, Literal, get_args
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveFloat, PositiveInt
 
-from bench.command import Claim, Table, publish
-from bench.measure import say
+from bench.harness.command import Claim, Table, publish
+from bench.harness.measure import say
+from bench.harness.photos import drawn
 from bench.peers.loaders import bare, contests, ours
 from bench.peers.loaders.data import OURS, SIZE, photo_of_size, with_photos, write
 from bench.peers.loaders.formats import write_formats
@@ -24,7 +25,6 @@ from bench.peers.loaders.race import Setting, race
 from bench.peers.loaders.registry import WAYS
 from bench.peers.loaders.timed import Timed
 from bench.peers.loaders.told import table
-from bench.photos import drawn
 from shards.manifest import read_manifest
 
 app = App(help=__doc__)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from bench.command import Claim, Section, run
-from bench.measure import Ways, say
-from convert.mask import nearest
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import Ways, say
+from convert.sample.masks import nearest
 from shards import rle
 from shards.rle.choice import Kernel, choose
 from shards.sample import Size

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.harness.jpeg_damage import changes_pixels, damage, decode_anyhow
 from bench.jpeg_checks import CHECKS, WHOLE, takes
-from bench.jpeg_damage import changes_pixels, damage, decode_anyhow
 
 LAXER, STRICTER = "laxer", "stricter"
 """How often a check is so than the whole decode, over all kinds of damage."""

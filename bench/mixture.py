@@ -13,10 +13,10 @@ import lmdb
 from pycocotools import mask as coco
 
 from bench.mask import SOURCE, drawn_rings
-from convert.decode import read_header
 from convert.demo import draw
-from convert.demo.studies import PhotoSize
-from convert.policy import ImagePolicy
+from convert.demo.scene.studies import PhotoSize
+from convert.image.decode import read_header
+from convert.image.policy import ImagePolicy
 from shards.sample import Size
 
 GRAND = "grand_referring"

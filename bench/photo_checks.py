@@ -19,14 +19,14 @@ from cyclopts import App
 from cyclopts.types import ExistingDirectory, PositiveInt
 from PIL import Image, features
 
+from bench.harness.measure import Ways, machine, race, report, say, versions
+from bench.harness.photos import read
 from bench.jpeg_checks import CHECKS, WHOLE, Check, takes
-from bench.measure import Ways, machine, race, report, say, versions
 from bench.missed_damage import ask, list_harmless, tabulate_missed
-from bench.photos import read
-from convert import transcode
 from convert.demo import draw
 from convert.errors import ImageDecodeError
-from convert.jpeg import read_jpeg_header, strip_jpeg
+from convert.image import transcode
+from convert.image.jpeg import read_jpeg_header, strip_jpeg
 
 app = App(help=__doc__)
 LARGEST = 500_000

@@ -10,10 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from bench.command import Claim, Section, run
-from bench.measure import say
-from shards.load.plan import EpochPlan, Order, share
-from shards.load.shuffle import Ints
+from bench.harness.command import Claim, Section, run
+from bench.harness.measure import say
+from shards.load.sampling.plan import EpochPlan, SampleOrder, rank_slice
+from shards.random import Ints
 
 _PER_SHARD, _BATCH, _TAKEN = 5000, 256, 4096
 _SHUFFLES = ((1, 1), (4, 1), (1, 8), (2, 8), (4, 8), (2, 64))
@@ -38,8 +38,8 @@ def sections(typed: Namespace) -> Iterator[Section]:
     describe_quality(sizes)
     describe_nodes(sizes)
     plans = {
-        _SHUFFLED: EpochPlan(sizes, Order(_BATCH)),
-        _STORED: EpochPlan(sizes, Order(_BATCH, shuffle=False)),
+        _SHUFFLED: EpochPlan(sizes, SampleOrder(_BATCH)),
+        _STORED: EpochPlan(sizes, SampleOrder(_BATCH, shuffle=False)),
     }
     batches = _TAKEN // _BATCH
     ways = {
@@ -48,7 +48,7 @@ def sections(typed: Namespace) -> Iterator[Section]:
     }
     yield Section("A sample's share of planning", ways, [Claim(_SHUFFLED, _STORED)], _TAKEN)
     jumps = {
-        "any batch of any epoch, from nothing": lambda: EpochPlan(sizes, Order(_BATCH)).slots(
+        "any batch of any epoch, from nothing": lambda: EpochPlan(sizes, SampleOrder(_BATCH)).slots(
             7, [30_000 % (len(sizes) * 19)], range(_BATCH)
         )
     }
@@ -67,7 +67,7 @@ def describe_quality(sizes: Ints) -> None:
     uniform = np.random.default_rng(0).permutation(whole)
     _say_quality("wholly random", uniform[: whole // _BATCH * _BATCH].reshape(-1, _BATCH))
     for block, streams in _SHUFFLES:
-        plan = EpochPlan(sizes, Order(_BATCH, block=block, streams=streams))
+        plan = EpochPlan(sizes, SampleOrder(_BATCH, block=block, streams=streams))
         taken = range(0, plan.batches(0), max(1, plan.batches(0) // 2000))
         _say_quality(f"{block} x {streams}", plan.slots(0, taken, range(_BATCH)).units)
 
@@ -81,12 +81,12 @@ def _say_quality(name: str, units: Ints) -> None:
 
 def describe_nodes(sizes: Ints) -> None:
     """By how many nodes each shard is read in an epoch, on the average."""
-    plan = EpochPlan(sizes[:512], Order(_BATCH))
+    plan = EpochPlan(sizes[:512], SampleOrder(_BATCH))
     say("", "nodes   a shard is read by, with 8 streams")
     for nodes in _NODES:
         read = 0
         for node in range(nodes):
-            units = plan.slots(0, range(plan.batches(0)), share(_BATCH, node, nodes)).units
+            units = plan.slots(0, range(plan.batches(0)), rank_slice(_BATCH, node, nodes)).units
             read += len(np.unique(units // _PER_SHARD))
         say(f"{nodes:5}   {read / 512:.2f}")
 

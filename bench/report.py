@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from cyclopts import App
 
-from bench.command import Result, Table
+from bench.harness.command import Result, Table
 
 app = App(help=__doc__)
 PAGE, IMAGES = "benchmarks.md", "img"

@@ -22,14 +22,13 @@ import xxhash
 from cyclopts import App
 from cyclopts.types import PositiveInt
 
-from bench.command import Claim, Section, measure, publish
-from bench.measure import Ways
+from bench.harness.command import Claim, Section, measure, publish
+from bench.harness.measure import Ways
 from shards.layout import to_members
+from shards.manifest import Tally
 from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
-from shards.stream import BATCH, HashedStream, write
-from shards.tally import Tally
 from shards.tar import END, Entry, lay_out, member_bytes
-from shards.write import ShardWriter
+from shards.writer import BATCH, HashedStream, ShardWriter, write
 
 app = App(help=__doc__)
 PHOTO, LABELS, COUNTS, REGIONS = 88_000, 8_000, 190, 20

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.command import Claim, Table, publish, tabulate
 from bench.convert import SHARDS as _SHARDS_DRAWN
 from bench.convert import write_config
+from bench.harness.command import Claim, Table, publish, tabulate
 from bench.mixture import DRAWN, draw_mixture
 from bench.peers.timed import MIXED
 from bench.peers.ways import BARE, HERE, ONE, TWINS, TWO, Bench

@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from convert.errors import SourceLayoutError
-from convert.source import Item
+from convert.record import Item
 
-Order = Literal["shuffled", "source"]
+ItemOrder = Literal["shuffled", "source"]
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -59,7 +59,7 @@ class PlanPolicy:
     """
 
     items_per_shard: int = 1000
-    order: Order = "shuffled"
+    order: ItemOrder = "shuffled"
     seed: int = 0
     limit: int | None = None
 

@@ -2,12 +2,31 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from shards.classes import ClassInfo
 from shards.sample import Box, Ids, Rle, Size, Span, Turn
 
-Places = tuple[str, ...]
+IGNORE = "ignore"
+"""Attribute of a region that upstream marks so."""
+
+Paths = tuple[str, ...]
 """Where a file may be, `/`-separated and relative to the data's root; the first that exists counts.
 """
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """One photo of one source.
+
+    Attributes:
+        id: unique within the source over all its splits, `[A-Za-z0-9_-]+`.
+        split: train, val, ...
+        data: whatever the source wrote for itself in `scan`; nobody else looks inside.
+    """
+
+    id: str
+    split: str
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +37,14 @@ class Polygons:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class RunLengths:
     """Uncompressed run lengths, column-major, beginning with 0s: COCO's crowd masks."""
 
     size: Size
     lengths: tuple[int, ...]
 
 
-RawMask = Polygons | Runs | Rle
+RawMask = Polygons | RunLengths | Rle
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class LabelTable:
 class RawLabelMap:
     """A label image and the table of its values."""
 
-    places: Places
+    places: Paths
     table: LabelTable
 
 
@@ -78,7 +97,7 @@ class Record:
         notes: what was normalised while reading, a word or two each; counted in the report.
     """
 
-    photo: Places
+    photo: Paths
     file: str
     size: Size | None = None
     ids: Ids = field(default_factory=dict)

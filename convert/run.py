@@ -13,20 +13,18 @@ from cyclopts import App, Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.console import Console
 
-from convert.choose import Choice, choose
-from convert.config import default_config
-from convert.config_file import load_config
+from convert.config.config import default_config, load_config
+from convert.engine.execute import Executor, open_executor
 from convert.errors import ConfigError, ConvertError
-from convert.execute import Executor, open_executor
-from convert.files import DataRoot
-from convert.folders import alone, input_folder, output_folder
-from convert.job import REFUSED, Outcome, convert
+from convert.image.transcode import AVAILABLE
+from convert.job.choose import Choice, alone, choose, input_folder, output_folder
+from convert.job.job import REFUSED, Outcome, convert
+from convert.job.prepare import Job
+from convert.job.progress import TerminalDisplay
+from convert.job.report import by_source, over_budget, print_report
 from convert.pillow import live_pillow
-from convert.prepare import Job
-from convert.progress import TerminalDisplay
-from convert.report import by_source, over_budget, print_report
-from convert.sources.registry import SOURCES
-from convert.transcode import AVAILABLE
+from convert.sources.files import DataRoot
+from convert.sources.kinds import SOURCES
 from shards.rle import KERNEL
 
 _OK, _FAILED, _NOT_BEGUN, _INTERRUPTED = 0, 1, 2, 130
@@ -161,8 +159,8 @@ def _print_header(console: Console, job: Job, choice: Choice, executor: Executor
         f"{KERNEL} masks",
     )
     if not AVAILABLE:
-        _say(console, "no convert._transcode (needs libjpeg-dev): progressive and gray photos "
-             "are encoded anew, with loss", "yellow")  # fmt: skip
+        _say(console, "no convert.image._jpeg_transcode (needs libjpeg-dev): progressive and "
+             "gray photos are encoded anew, with loss", "yellow")  # fmt: skip
     if executor.note:
         _say(console, executor.note, "yellow")
     for name, why in choice.absent.items():

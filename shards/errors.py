@@ -9,6 +9,10 @@ class CorruptShardError(ShardError):
     """The bytes on disk are not the bytes that were written."""
 
 
+class DecodeError(CorruptShardError):
+    """A photo, label map or mask does not decode, or does not fit its sample's annotations."""
+
+
 class SampleError(ShardError):
     """A sample cannot be stored: bad key, mask of another size, span outside its caption."""
 
@@ -19,6 +23,10 @@ class MaskError(ShardError):
 
 class LoadError(ShardError):
     """A loader was asked for what cannot be: a batch that ranks cannot share, another's state."""
+
+
+class MissingExtraError(LoadError):
+    """A library that this call needs is not installed; the message names the extra that has it."""
 
 
 class ExampleError(ShardError):

@@ -3,12 +3,15 @@
 docs/format.md is the contract; this module is its only implementation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from shards.errors import SampleError
+from shards.manifest import read_manifest
 from shards.sample import EncodedImage, Ids, LabelMap, Region, Sample, Size, Turn
+from shards.tar import read_samples
 
 ANNOTATIONS = "mp"
 LABELS = "labels.png"
@@ -101,3 +104,25 @@ def decode_annotations(key: str, content: bytes) -> Annotations:
         return _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SampleError(f"{key}: .{ANNOTATIONS} is not of the format: {error}") from error
+
+
+def read_shard(path: Path) -> Iterator[Sample]:
+    """Yield the samples of one shard in stored order.
+
+    Raises:
+        CorruptShardError: if the tar is cut short or not a tar.
+        SampleError: if a sample is not of the format.
+    """
+    for key, members in read_samples(path):
+        yield from_members(key, members)
+
+
+def read_split(folder: Path) -> Iterator[Sample]:
+    """Yield the samples of a split, shard by shard, as its manifest lists them.
+
+    Raises:
+        CorruptShardError: if there is no manifest, or a shard is damaged or missing.
+        SampleError: if a sample is not of the format.
+    """
+    for info in read_manifest(folder).shards:
+        yield from read_shard(folder / f"{info.name}.tar")

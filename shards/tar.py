@@ -8,6 +8,7 @@ header is one 512-byte block; the extended headers that other writers add cost p
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from xxhash import xxh3_64
@@ -137,6 +138,76 @@ def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
     if len(content) != header.size:
         raise tarfile.ReadError(f"ends inside {header.name}")
     return content
+
+
+def group_members(path: Path) -> Iterator[tuple[str, list[tuple[Member, bytes]]]]:
+    """Yield (key, members with their contents) of each sample of a tar, in order.
+
+    Raises:
+        CorruptShardError: as `read_members`.
+    """
+    for key, group in groupby(read_members(path), key=lambda pair: split_name(pair[0].name)[0]):
+        yield key, list(group)
+
+
+def read_samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield (key, each member's content by its extension) of each sample of a tar, in order.
+
+    Raises:
+        CorruptShardError: as `read_members`.
+    """
+    for key, members in group_members(path):
+        yield key, {split_name(member.name)[1]: content for member, content in members}
+
+
+def parse_sample(data: memoryview) -> tuple[str, dict[str, bytes]]:
+    """(key, each member's content by its extension) of one sample, from its bytes in a tar.
+
+    Args:
+        data: from the first header of the sample to the end of its last block.
+
+    Raises:
+        CorruptShardError: if a header is damaged; comparing checksums shows that before.
+    """
+    place, key = 0, ""
+    members: dict[str, bytes] = {}
+    while place < len(data):
+        key, extension = split_name(parse_name(data, place))
+        size = _size(data, place)
+        place += BLOCK
+        members[extension] = bytes(data[place : place + size])
+        place += -(-size // BLOCK) * BLOCK
+    return key, members
+
+
+def parse_name(data: memoryview, place: int) -> str:
+    """The member name in the header at an offset.
+
+    Raises:
+        CorruptShardError: if it is not ASCII.
+    """
+    try:
+        return bytes(data[place : place + MAX_NAME]).rstrip(b"\0").decode("ascii")
+    except UnicodeDecodeError as error:
+        raise _damaged(place, "a name") from error
+
+
+def _size(data: memoryview, place: int) -> int:
+    digits = bytes(data[place + 124 : place + 135])
+    try:
+        size = int(digits, 8)
+    except ValueError as error:
+        raise _damaged(place, "a size") from error
+    if not 0 <= size <= len(data) - place - BLOCK:
+        raise _damaged(place, "a size")
+    return size
+
+
+def _damaged(place: int, what: str) -> CorruptShardError:
+    return CorruptShardError(
+        f"byte {place} of a sample: expected a tar header with {what}; `python -m shards.verify` "
+        f"tells more"
+    )
 
 
 def split_name(name: str) -> tuple[str, str]:

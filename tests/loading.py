@@ -8,16 +8,14 @@ from pathlib import Path
 from shards.checksum import hash_file
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
-from shards.load.loader import Loader
-from shards.load.making import Pace
-from shards.load.opening import open_data
-from shards.load.plan import Order
-from shards.load.split import EVERYTHING
-from shards.load.works import RawWork
-from shards.manifest import MANIFEST, collect, encode
+from shards.load.batches import LoaderOptions
+from shards.load.loader import Loader, open_data
+from shards.load.reading.split import EVERYTHING
+from shards.load.sampling.plan import SampleOrder
+from shards.load.transforms import RawTransform
+from shards.manifest import MANIFEST, Tally, collect, encode
 from shards.sample import EncodedImage, Region, Sample, Size
-from shards.tally import Tally
-from shards.write import ShardWriter
+from shards.writer import ShardWriter
 
 
 def make_sample(number: int) -> Sample:
@@ -54,8 +52,10 @@ def make_loader(  # noqa: PLR0913 - as many as a loader has
     data, batch, *, work=None, rank=0, world=1, pace=None, chosen=EVERYTHING, **order
 ):
     """A loader, of raw batches if nothing else is said; `batch` is over all ranks."""
-    opened = open_data(data, Order(batch, **order), chosen, rank, world)
-    return Loader(opened.schedule, work or RawWork(), pace or Pace(threads=0), opened.digest)
+    opened = open_data(data, SampleOrder(batch, **order), chosen, rank, world)
+    return Loader(
+        opened.schedule, work or RawTransform(), pace or LoaderOptions(threads=0), opened.digest
+    )
 
 
 def numbers(batch) -> list[int]:

@@ -11,13 +11,13 @@ from pathlib import Path
 import simplejpeg
 from PIL import Image
 
-from convert.config import Config
-from convert.files import DataRoot
+from convert.config.config import Config
 from convert.geometry import fit_longest_side
-from convert.labels import store_labels
-from convert.mask import store_masks
-from convert.policy import ImagePolicy
+from convert.image.policy import ImagePolicy
 from convert.record import Record
+from convert.sample.labels import store_labels
+from convert.sample.masks import store_masks
+from convert.sources.files import DataRoot
 from shards.sample import Size
 
 _LIMIT = 1 << 30

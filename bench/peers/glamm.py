@@ -21,8 +21,8 @@ from pycocotools import mask as coco
 from torch.nn.functional import pad
 
 from bench.peers.glamm_items import Item
-from shards.load.glamm.conversation import Turn, render
-from shards.load.glamm.wording import WORDING
+from shards.glamm.conversation import Exchange, render
+from shards.glamm.wording import WORDING
 
 Bytes = NDArray[np.uint8]
 Clip = Callable[[Bytes], torch.Tensor]
@@ -119,29 +119,37 @@ class Reader:
         text = render(turns)
         return str(item.path), clip, sam, boxes, [text], masks, label, resized, questions, texts
 
-    def _say(self, item: Item) -> tuple[list[str], list[Turn], list[int]]:
+    def _say(self, item: Item) -> tuple[list[str], list[Exchange], list[int]]:
         """(what is asked for, turns, numbers of what was drawn)."""
         chance, texts = self.chance, item.texts
         if item.kind == "grounded":
             question = WORDING.opening + chance.choice(WORDING.grounded_questions)
-            return texts, [Turn(question, _tag(texts[0], item.spans))], []
+            return texts, [Exchange(question, _tag(texts[0], item.spans))], []
         if item.kind == "caption":
             said = chance.choice(texts)
             question = WORDING.opening + chance.choice(WORDING.caption_questions)
-            return [said], [Turn(question, said)], []
+            return [said], [Exchange(question, said)], []
         if item.kind == "talk":
-            return texts, [Turn(*pair) for pair in zip(texts[::2], texts[1::2], strict=False)], []
+            return (
+                texts,
+                [Exchange(*pair) for pair in zip(texts[::2], texts[1::2], strict=False)],
+                [],
+            )
         most = _MANY if item.kind == "boxes" else _FEW
         chosen = chance.sample(range(len(texts)), min(most, len(texts)))
         names = [texts[number].strip() for number in chosen]
         if item.kind == "boxes":
             questions = [chance.choice(WORDING.region_questions) for _ in names]
-            return names, [Turn(q, name) for q, name in zip(questions, names, strict=True)], chosen
+            return (
+                names,
+                [Exchange(q, name) for q, name in zip(questions, names, strict=True)],
+                chosen,
+            )
         return names, self._ask(names), chosen
 
-    def _ask(self, names: Sequence[str]) -> list[Turn]:
+    def _ask(self, names: Sequence[str]) -> list[Exchange]:
         return [
-            Turn(
+            Exchange(
                 self.chance.choice(WORDING.segment_questions).format(class_name=name.lower()),
                 self.chance.choice(WORDING.segment_answers),
             )

@@ -19,14 +19,13 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bench.peers.listing import LISTINGS
-from convert.config import Config
-from convert.config_file import load_config
-from convert.execute import Executor, open_executor
-from convert.files import DataRoot
-from convert.job import convert
-from convert.memory import keep_memory
-from convert.prepare import Job
-from convert.sources.registry import SOURCES
+from convert.config.config import Config, load_config
+from convert.engine.execute import Executor, open_executor
+from convert.job.job import convert
+from convert.job.prepare import Job
+from convert.job.task import keep_memory
+from convert.sources.files import DataRoot
+from convert.sources.kinds import SOURCES
 
 app = App(help=__doc__)
 MIXED = "mixed"

@@ -12,7 +12,7 @@ from shutil import rmtree
 
 import msgspec
 
-from bench.measure import Times, race
+from bench.harness.measure import Times, race
 from bench.peers.timed import Timed, Way
 
 REPOSITORY = Path(__file__).parent.parent.parent

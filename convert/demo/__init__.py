@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from convert.demo.registry import DRAWINGS
-from convert.demo.studies import Brief, PhotoSize
+from convert.demo.scene.studies import Brief, PhotoSize
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
 
 __all__ = ["DRAWINGS", "TrueRegion", "TrueReject", "TrueSample", "Truth", "draw"]

@@ -9,7 +9,7 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.console import Console
 
 from convert.demo import DRAWINGS, draw
-from convert.demo.studies import PhotoSize
+from convert.demo.scene.studies import PhotoSize
 
 app = App(name="python -m convert.demo")
 

@@ -2,28 +2,28 @@
 
 from collections.abc import Callable
 
-from convert.demo.ade20k import draw_ade20k
-from convert.demo.coco_captions import draw_coco_captions
-from convert.demo.coco_stuff import draw_coco_stuff
-from convert.demo.flickr import draw_flickr30k, draw_flickr_gcg
-from convert.demo.grand import draw_grand_caption, draw_grand_referring
-from convert.demo.grandf_ha import draw_grandf_ha
-from convert.demo.llava_instruct import draw_llava_instruct
-from convert.demo.mapillary import draw_mapillary
-from convert.demo.openpsg_gcg import draw_openpsg_gcg
-from convert.demo.paco_lvis import draw_paco_lvis
-from convert.demo.pascal_part import draw_pascal_part
-from convert.demo.refclef import draw_refclef
-from convert.demo.refcoco import draw_refcoco, draw_refcoco_plus, draw_refcocog
-from convert.demo.refcoco_region import (
+from convert.demo.scene.studies import Brief
+from convert.demo.sources.ade20k import draw_ade20k
+from convert.demo.sources.coco_captions import draw_coco_captions
+from convert.demo.sources.coco_stuff import draw_coco_stuff
+from convert.demo.sources.flickr import draw_flickr30k, draw_flickr_gcg
+from convert.demo.sources.grand import draw_grand_caption, draw_grand_referring
+from convert.demo.sources.grandf_ha import draw_grandf_ha
+from convert.demo.sources.llava_instruct import draw_llava_instruct
+from convert.demo.sources.mapillary import draw_mapillary
+from convert.demo.sources.openpsg_gcg import draw_openpsg_gcg
+from convert.demo.sources.paco_lvis import draw_paco_lvis
+from convert.demo.sources.pascal_part import draw_pascal_part
+from convert.demo.sources.refclef import draw_refclef
+from convert.demo.sources.refcoco import draw_refcoco, draw_refcoco_plus, draw_refcocog
+from convert.demo.sources.refcoco_region import (
     draw_refcoco_plus_region,
     draw_refcoco_region,
     draw_refcocog_region,
 )
-from convert.demo.refcocog_gcg import draw_refcocog_gcg
-from convert.demo.studies import Brief
+from convert.demo.sources.refcocog_gcg import draw_refcocog_gcg
+from convert.demo.sources.visual_genome import draw_visual_genome
 from convert.demo.truth import Truth
-from convert.demo.visual_genome import draw_visual_genome
 
 Drawing = Callable[[Brief], Truth]
 

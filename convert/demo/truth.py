@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.demo.raster import Mask, Size
+from convert.demo.scene.raster import Mask, Size
 
 Box = tuple[float, float, float, float]
 

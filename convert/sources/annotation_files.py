@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convert.errors import ConfigError
-from convert.files import DataRoot
-from convert.layouts.registry import LAYOUTS
-from convert.record import Places, Record
-from convert.source import Item, Need, needs_by_split, ready_splits
+from convert.record import Item, Paths, Record
+from convert.sources.annotations.registry import LAYOUTS
+from convert.sources.files import DataRoot
+from convert.sources.source import Need, needs_by_split, ready_splits
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,14 @@ class AnnotationFiles:
     """A source of that shape.
 
     Attributes:
-        layout: of its files; a name of `convert.layouts.registry`.
+        layout: of its files; a name of `convert.sources.annotations.registry`.
         annotations: split -> places of its file.
         photos: split -> folders its photos may be in.
     """
 
     layout: str
-    annotations: Mapping[str, Places]
-    photos: Mapping[str, Places]
+    annotations: Mapping[str, Paths]
+    photos: Mapping[str, Paths]
     table: ClassVar[None] = None
 
     def __post_init__(self) -> None:

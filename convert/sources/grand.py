@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from convert.errors import AnnotationError, SpanError
-from convert.files import DataRoot, join_places
-from convert.formats.coco import parse_rle
-from convert.formats.lmdb_json import open_database, read_keys
-from convert.record import Places, RawMask, RawRegion, Record, Runs
-from convert.source import Item, Need, make_id
+from convert.record import Item, Paths, RawMask, RawRegion, Record, RunLengths
+from convert.sources.annotations.coco import parse_rle
+from convert.sources.annotations.lmdb_json import open_database, read_keys
+from convert.sources.files import DataRoot, join_places
+from convert.sources.source import Need, make_id
 from shards.sample import Box, Rle, Size, Span
 
 _LISTS = {"train": "_Train.txt", "val": "_Val.txt"}
@@ -36,8 +36,8 @@ class Grand:
         holds: what the database's rows are.
     """
 
-    database: Places
-    photos: Places
+    database: Paths
+    photos: Paths
     holds: Literal["captions", "expressions"]
     table: ClassVar[None] = None
 
@@ -157,5 +157,5 @@ def _ids(row: Mapping[str, Any]) -> dict[str, int]:
 
 def _size(regions: tuple[RawRegion, ...]) -> Size | None:
     """Of the first mask: the annotation itself does not say the photo's size."""
-    sizes = [m.size for region in regions for m in region.masks if isinstance(m, Rle | Runs)]
+    sizes = [m.size for region in regions for m in region.masks if isinstance(m, Rle | RunLengths)]
     return sizes[0] if sizes else None

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import msgspec
 
-from convert.files import DataRoot
-from convert.formats.coco import parse_segmentation, photo_places
-from convert.formats.grounded_captions import (
+from convert.geometry import box_from_xywh
+from convert.record import Item, Paths, RawRegion, Record, RunLengths
+from convert.sources.annotations.coco import parse_segmentation, photo_places
+from convert.sources.annotations.grounded_captions import (
     CaptionRow,
     Grounding,
     TruthCaption,
@@ -20,10 +21,9 @@ from convert.formats.grounded_captions import (
     parse_groundings,
     strip_caption,
 )
-from convert.formats.typed_json import read_json
-from convert.geometry import box_from_xywh
-from convert.record import Places, RawRegion, Record, Runs
-from convert.source import Item, Need, make_id, needs_by_split, ready_splits
+from convert.sources.annotations.typed_json import read_json
+from convert.sources.files import DataRoot
+from convert.sources.source import Need, make_id, needs_by_split, ready_splits
 from shards.sample import Rle, Size, Span
 
 
@@ -64,10 +64,10 @@ class GrandF:
         truth_masks: split -> places of a `*_gcg_coco_mask_gt.json`.
     """
 
-    rows: Mapping[str, Places]
-    photos: Mapping[str, Places]
-    truth_captions: Mapping[str, Places] = field(default_factory=dict)
-    truth_masks: Mapping[str, Places] = field(default_factory=dict)
+    rows: Mapping[str, Paths]
+    photos: Mapping[str, Paths]
+    truth_captions: Mapping[str, Paths] = field(default_factory=dict)
+    truth_masks: Mapping[str, Paths] = field(default_factory=dict)
     table: ClassVar[None] = None
 
     @property
@@ -135,7 +135,7 @@ def _mask(row: TruthMask) -> _Mask:
     return _Mask(row.id, bytes(row.segmentation), row.bbox)
 
 
-def _record_of_rows(data: _Data, photo: Places) -> Record:
+def _record_of_rows(data: _Data, photo: Paths) -> Record:
     regions: list[RawRegion] = []
     notes: list[str] = []
     for number, row in enumerate(data.rows):
@@ -159,7 +159,7 @@ def _region(grounding: Grounding, caption: int) -> RawRegion:
     return RawRegion(phrases=(grounding.phrase,), masks=grounding.masks, spans=spans)
 
 
-def _record_of_truth(data: _Data, photo: Places) -> Record:
+def _record_of_truth(data: _Data, photo: Paths) -> Record:
     """Labels and masks are regions of their own: the published truth does not link them."""
     labels = [RawRegion(phrases=(label,)) for row in data.captions for label in row.labels]
     notes: list[str] = []
@@ -169,7 +169,7 @@ def _record_of_truth(data: _Data, photo: Places) -> Record:
         box = box_from_xywh(*mask.bbox) if mask.bbox else None
         found.append(RawRegion(box=box, masks=parts, ids={"ann_id": mask.id}))
         notes += said
-    sizes = [p.size for region in found for p in region.masks if isinstance(p, Rle | Runs)]
+    sizes = [p.size for region in found for p in region.masks if isinstance(p, Rle | RunLengths)]
     return Record(
         photo=photo,
         file=data.file,

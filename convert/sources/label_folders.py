@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from convert.files import DataRoot, join_places
-from convert.record import LabelTable, Places, RawLabelMap, Record
-from convert.source import Item, Need, make_id, needs_by_split, ready_splits
+from convert.record import Item, LabelTable, Paths, RawLabelMap, Record
+from convert.sources.files import DataRoot, join_places
+from convert.sources.source import Need, make_id, needs_by_split, ready_splits
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class LabelFolders:
             a label map is none of this source's.
     """
 
-    photos: Mapping[str, Places]
-    labels: Mapping[str, Places]
+    photos: Mapping[str, Paths]
+    labels: Mapping[str, Paths]
     table: LabelTable
     shared_photos: bool = False
 

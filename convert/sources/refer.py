@@ -9,12 +9,12 @@ from typing import ClassVar
 import msgspec
 
 from convert.errors import AnnotationError
-from convert.files import DataRoot
-from convert.formats.coco import CocoImage, parse_segmentation, photo_places
-from convert.formats.refer import ReferPhoto, read_refer
 from convert.geometry import box_from_xywh
-from convert.record import Places, RawRegion, Record
-from convert.source import Item, Need
+from convert.record import Item, Paths, RawRegion, Record
+from convert.sources.annotations.coco import CocoImage, parse_segmentation, photo_places
+from convert.sources.annotations.refer_files import ReferPhoto, read_refer
+from convert.sources.files import DataRoot
+from convert.sources.source import Need
 
 
 class _Thing(msgspec.Struct, frozen=True, array_like=True):
@@ -49,9 +49,9 @@ class Refer:
         splits: the splits that this pickle has.
     """
 
-    folder: Places
+    folder: Paths
     refs: str
-    photos: Places
+    photos: Paths
     splits: tuple[str, ...]
     table: ClassVar[None] = None
 

@@ -13,12 +13,12 @@ from shards.index.samples import entries_of
 from shards.manifest import Manifest, ShardInfo
 from shards.tar import Entry
 
-Files = Mapping[str, bytes]
+IndexFiles = Mapping[str, bytes]
 """Path -> content, relative to the folder that the function is about."""
 Writer = Callable[[Path], None]
 """Writes a file where none is yet, the same bytes every time."""
 LargeFiles = Mapping[str, bytes | Writer]
-"""`Files` of which some are too large to be held: what writes them stands for these."""
+"""`IndexFiles` of which some are too large to be held: what writes them stands for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,19 @@ Splits = Mapping[str, Listing]
 """Name of a split -> the split."""
 
 
-def _no_shard_files(_name: str, _entries: Sequence[Entry]) -> Files:
+def _no_shard_files(_name: str, _entries: Sequence[Entry]) -> IndexFiles:
     return {}
 
 
-def _no_split_files(_listing: Listing) -> Files:
+def _no_split_files(_listing: Listing) -> IndexFiles:
     return {}
 
 
-def _no_source_files(_splits: Splits) -> Files:
+def _no_source_files(_splits: Splits) -> IndexFiles:
     return {}
 
 
-def _no_output_files(_sources: Mapping[str, Splits]) -> Files:
+def _no_output_files(_sources: Mapping[str, Splits]) -> IndexFiles:
     return {}
 
 
@@ -78,7 +78,7 @@ class IndexFormat:
 
     name: str
     patterns: tuple[str, ...]
-    shard_files: Callable[[str, Sequence[Entry]], Files] = _no_shard_files
+    shard_files: Callable[[str, Sequence[Entry]], IndexFiles] = _no_shard_files
     split_files: Callable[[Listing], LargeFiles] = _no_split_files
     source_files: Callable[[Splits], LargeFiles] = _no_source_files
     output_files: Callable[[Mapping[str, Splits]], LargeFiles] = _no_output_files

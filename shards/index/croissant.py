@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow.compute as pc
 
-from shards.index import Files, IndexFormat, Listing, Splits
+from shards.index import IndexFiles, IndexFormat, Listing, Splits
 from shards.layout import ANNOTATIONS, LABELS
 
 _CONTEXT = {
@@ -64,7 +64,7 @@ _MEDIA_TYPES = {
 _Node = dict[str, object]
 
 
-def source_files(splits: Splits) -> Files:
+def source_files(splits: Splits) -> IndexFiles:
     """`croissant.json`; none without a sample."""
     filled = {name: splits[name] for name in sorted(splits) if splits[name].manifest.samples}
     if not filled:

@@ -6,11 +6,11 @@ Format: `tools/wds2idx.py` of NVIDIA/DALI. `v1.2 <samples>`, then a line per sam
 
 from collections.abc import Sequence
 
-from shards.index import Files, IndexFormat
+from shards.index import IndexFiles, IndexFormat
 from shards.tar import Entry, split_name
 
 
-def shard_files(name: str, entries: Sequence[Entry]) -> Files:
+def shard_files(name: str, entries: Sequence[Entry]) -> IndexFiles:
     """`<name>.idx`; none for an empty shard, which DALI refuses."""
     if not entries:
         return {}

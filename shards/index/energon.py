@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from shards.index import Files, IndexFormat, LargeFiles, Listing, Splits
+from shards.index import IndexFiles, IndexFormat, LargeFiles, Listing, Splits
 from shards.index.energon_database import write_database
 from shards.manifest import ShardInfo
 from shards.tar import Entry
@@ -25,7 +25,7 @@ _NAMESPACE = uuid.UUID("8b5f0f1c-5d36-5c0e-9a53-0f5f9a1f7c11")
 _DATASET = "__module__: megatron.energon\n__class__: CrudeWebdataset\n"
 
 
-def shard_files(name: str, entries: Sequence[Entry]) -> Files:
+def shard_files(name: str, entries: Sequence[Entry]) -> IndexFiles:
     """`<name>.tar.idx`; none for an empty shard."""
     if not entries:
         return {}

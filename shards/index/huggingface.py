@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow.compute as pc
 
-from shards.index import Files, IndexFormat, Splits
+from shards.index import IndexFiles, IndexFormat, Splits
 from shards.layout import ANNOTATIONS, LABELS
 
 _ANNOTATIONS = f"""\
@@ -57,7 +57,7 @@ stored photo; `pycocotools.mask.decode` takes a mask as it is.
 """
 
 
-def output_files(sources: Mapping[str, Splits]) -> Files:
+def output_files(sources: Mapping[str, Splits]) -> IndexFiles:
     """`README.md`; none without a sample, since datasets wants at least one file per config."""
     found = {
         name: {

@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 
 from shards.errors import CorruptShardError
-from shards.index import Files, IndexFormat, Listing
+from shards.index import IndexFiles, IndexFormat, Listing
 
 _CHUNK = 1 << 22
 
 
-def split_files(listing: Listing) -> Files:
+def split_files(listing: Listing) -> IndexFiles:
     """`shardindex.json` of the shards that have samples, each of which is read once; or none.
 
     Raises:

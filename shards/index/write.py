@@ -9,7 +9,7 @@ from shards.errors import CorruptShardError
 from shards.index import IndexFormat, LargeFiles, Listing, Writer
 from shards.index.samples import SAMPLES, read_rows, write_merged
 from shards.manifest import Manifest, ShardInfo, read_manifest
-from shards.store import publish_file, temporary_name, write_if_changed
+from shards.storage import publish_file, temporary_name, write_if_changed
 
 Sources = Mapping[str, Mapping[str, Listing]]
 """Source -> split -> listing."""

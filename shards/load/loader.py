@@ -1,15 +1,178 @@
 """Batches in order, wherever one stopped: what every way of loading has in common."""
 
-from collections.abc import Generator, Iterator, Mapping
+import logging
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Generic, TypeVar
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+import msgspec
+from xxhash import xxh3_64
 
 from shards.errors import LoadError
-from shards.load.losses import Losses
-from shards.load.making import Maker, Pace, Work
-from shards.load.reader import Reader
+from shards.load.batches import BatchPipeline, BatchTransform, LoaderOptions
+from shards.load.mixture import Mixture
+from shards.load.ranks import rank_and_world
+from shards.load.reading.reader import Reader, SkipTracker
+from shards.load.reading.split import EVERYTHING, Selection, Split
+from shards.load.sampling.plan import EpochPlan, SampleOrder, SamplePlan
 from shards.load.schedule import Schedule
-from shards.load.state import State, check_epoch
+
+_log = logging.getLogger("shards.load")
+Data = str | Path | Split | Mixture
+"""A split's folder or URL, a split that is open, or several in a mixture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Data that is ready to be loaded.
+
+    Attributes:
+        schedule: of this rank.
+        digest: of what is loaded and in which order: equal where a state may be taken over.
+    """
+
+    schedule: Schedule
+    digest: str
+
+
+def open_data(
+    data: Data, order: SampleOrder, chosen: Selection, rank: int | None, world: int | None
+) -> Opened:
+    """Open the files and plan.
+
+    Args:
+        data: what.
+        order: how.
+        chosen: which samples, for a split that is named.
+        rank: of this process; None asks the environment.
+        world: number of processes.
+
+    Raises:
+        CorruptShardError: if a manifest or an index is missing or damaged.
+        LoadError: saying what does not fit.
+    """
+    if (rank is None) != (world is None):
+        raise LoadError("rank and world_size are given together or not at all")
+    if rank is None or world is None:
+        rank, world = rank_and_world()
+    splits, plan = _plan(data, order, chosen)
+    schedule = Schedule(plan, splits, rank, world, order.seed)
+    if rank == 0:
+        _log.info(_describe(splits, plan, world))
+    return Opened(schedule, _digest(data, splits, order))
+
+
+def _plan(data: Data, order: SampleOrder, chosen: Selection) -> tuple[Sequence[Split], SamplePlan]:
+    if isinstance(data, Mixture):
+        if chosen != EVERYTHING:
+            raise LoadError("the members of a mixture have a question and expand of their own")
+        splits = data.open()
+        return splits, data.plan(splits, order)
+    split = data if isinstance(data, Split) else Split.open(data, chosen)
+    try:
+        return [split], EpochPlan(split.sizes, order)
+    except LoadError as error:
+        raise LoadError(f"{split.files.where}: {error}") from error
+
+
+def _describe(splits: Sequence[Split], plan: SamplePlan, world: int) -> str:
+    """How long the first epoch is, and what becomes of samples that fill no batch."""
+    where = splits[0].files.where if len(splits) == 1 else f"{len(splits)} datasets"
+    each = plan.batch // world
+    said = f"{where}: {plan.batches(0):,} batches of {each} for each of {world} ranks in an epoch"
+    if isinstance(plan, EpochPlan) and plan.left_over > 0:
+        return f"{said}; {plan.left_over} of {len(splits[0]):,} samples fill no batch: left over"
+    if isinstance(plan, EpochPlan) and plan.left_over < 0:
+        return f"{said}; the last is filled with {-plan.left_over} samples that were given before"
+    return said
+
+
+def _digest(data: Data, splits: Sequence[Split], order: SampleOrder) -> str:
+    found = xxh3_64(repr(astuple(order)).encode())
+    for split in splits:
+        found.update(repr((split.manifest.checksum, astuple(split.chosen))).encode())
+    if isinstance(data, Mixture):
+        shares = [(member.share, member.group) for member in data.members]
+        rest = (data.groups, data.at_end, data.epoch_steps, data.epoch_samples)
+        found.update(repr((shares, rest)).encode())
+    return found.hexdigest()
+
+
+_VERSION = 1
+_EPOCHS = 1 << 31
+
+
+class State(msgspec.Struct, frozen=True):
+    """The next batch to give.
+
+    Attributes:
+        epoch: it is of.
+        batch: its number in the epoch.
+        batch_size: samples of a batch, over all ranks.
+        data: digest of what is loaded and in which order.
+        version: of these fields.
+    """
+
+    epoch: int
+    batch: int
+    batch_size: int
+    data: str
+    version: int = _VERSION
+
+    def at(self, epoch: int, batch: int) -> Self:
+        """Another batch of the same order."""
+        return msgspec.structs.replace(self, epoch=epoch, batch=batch)
+
+    def as_dict(self) -> dict[str, int | str]:
+        """As plain values."""
+        return msgspec.structs.asdict(self)
+
+    def accept(self, saved: Mapping[str, int | str]) -> Self:
+        """Where a saved state says.
+
+        Raises:
+            LoadError: if it is none, or of another order.
+        """
+        if unknown := sorted(set(saved) - set(self.__struct_fields__)):
+            raise LoadError(
+                f"not a loader's state: it has {', '.join(unknown)}. That of a worker is for a "
+                f"ShardDataset, under as many workers"
+            )
+        try:
+            state = msgspec.convert(dict(saved), type(self))
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise LoadError(f"not a loader's state: {error}") from error
+        if state.version != _VERSION:
+            raise LoadError(f"a state of version {state.version}; this program has {_VERSION}")
+        if state.batch_size != self.batch_size:
+            raise LoadError(
+                f"the state is of batches of {state.batch_size} samples over all ranks, this "
+                f"loader's have {self.batch_size}: take ranks x batch_size = {state.batch_size}"
+            )
+        if state.data != self.data:
+            raise LoadError(
+                "the state is of other data or another order: the shards, their splits, weights, "
+                "question, expand, seed, block, streams, tail and epoch must be those it was saved "
+                "with"
+            )
+        if state.batch < 0:
+            raise LoadError(f"a state of batch {state.batch}")
+        check_epoch(state.epoch)
+        return state
+
+
+def check_epoch(epoch: int) -> int:
+    """The epoch itself.
+
+    Raises:
+        LoadError: if there is no such.
+    """
+    if not 0 <= epoch < _EPOCHS:
+        raise LoadError(f"epoch {epoch}; expected 0 or more, below 2**31")
+    return epoch
+
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -17,7 +180,9 @@ T_co = TypeVar("T_co", covariant=True)
 class Loader(Generic[T_co]):
     """The batches of one rank. Iterating goes on where it stopped, to the end of the epoch."""
 
-    def __init__(self, schedule: Schedule, work: Work[T_co], pace: Pace, data: str) -> None:
+    def __init__(
+        self, schedule: Schedule, work: BatchTransform[T_co], pace: LoaderOptions, data: str
+    ) -> None:
         """Begin at the first batch of epoch 0.
 
         Args:
@@ -27,9 +192,9 @@ class Loader(Generic[T_co]):
             data: digest of what is loaded and in which order: a state is of one such order.
         """
         self._schedule = schedule
-        self._losses = Losses(pace.skip)
+        self._losses = SkipTracker(pace.skip)
         self._reader = Reader(schedule.splits, self._losses, pace.check, pace.mapped)
-        self._maker = Maker(work, self._reader, pace)
+        self._maker = BatchPipeline(work, self._reader, pace)
         self._state = State(0, 0, schedule.plan.batch, data)
 
     @property
@@ -112,4 +277,4 @@ class Loader(Generic[T_co]):
             yield from self._maker.make(asked)
         finally:
             for split in self._schedule.splits:
-                split.files.stop_ahead()
+                split.files.stop_prefetch()

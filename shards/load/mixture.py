@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from shards.errors import LoadError
-from shards.load.groups import GroupPlan
-from shards.load.mix import AtEnd, MixPlan
-from shards.load.pattern import LONGEST
-from shards.load.plan import Order, Plan
-from shards.load.shuffle import key_of
-from shards.load.split import EVERYTHING, Chosen, Split
+from shards.load.reading.split import EVERYTHING, Selection, Split
+from shards.load.sampling.mix import LONGEST, AtEnd, GroupedPlan, MixturePlan
+from shards.load.sampling.plan import SampleOrder, SamplePlan
+from shards.random import key_of
 
 _LEAF = {"weight", "split", "expand", "question", "task"}
 _TOP = {"mix", "batches_of_one_group", "at_end", "epoch_steps", "epoch_samples"}
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MixtureDataset:
     """One dataset of a mixture.
 
     Attributes:
@@ -35,7 +33,7 @@ class Member:
     where: str
     share: Fraction
     group: int = 0
-    chosen: Chosen = EVERYTHING
+    chosen: Selection = EVERYTHING
     task: str = ""
 
 
@@ -52,7 +50,7 @@ class Mixture:
             is given, as many as all datasets have.
     """
 
-    members: Sequence[Member]
+    members: Sequence[MixtureDataset]
     groups: Sequence[Fraction] = ()
     at_end: AtEnd = "restart"
     epoch_steps: int | None = None
@@ -110,7 +108,7 @@ class Mixture:
         more = {name: value for name, value in values.items() if name != "mix"}
         _refuse_unknown(more, _TOP, "")
         by_group = more.pop("batches_of_one_group", False)
-        members: list[Member] = []
+        members: list[MixtureDataset] = []
         groups: list[Fraction] = []
         if by_group:
             for number, (name, entry) in enumerate(values["mix"].items()):
@@ -124,7 +122,7 @@ class Mixture:
         """The splits of the members, in order."""
         return [Split.open(member.where, member.chosen) for member in self.members]
 
-    def plan(self, splits: Sequence[Split], order: Order) -> Plan:
+    def plan(self, splits: Sequence[Split], order: SampleOrder) -> SamplePlan:
         """The order of a mixture whose splits are open.
 
         Raises:
@@ -139,16 +137,16 @@ class Mixture:
             steps = self.epoch_samples // order.batch
         if not self.groups:
             shares = [member.share for member in self.members]
-            return MixPlan(sizes, shares, order, epoch_batches=steps, at_end=self.at_end)
+            return MixturePlan(sizes, shares, order, epoch_batches=steps, at_end=self.at_end)
         plans, counts = [], []
         for number in range(len(self.groups)):
             own = [n for n, member in enumerate(self.members) if member.group == number]
             shares = [self.members[n].share for n in own]
             group = replace(order, seed=key_of(order.seed, 2, number))
-            plans.append(MixPlan([sizes[n] for n in own], shares, group, epoch_batches=1))
+            plans.append(MixturePlan([sizes[n] for n in own], shares, group, epoch_batches=1))
             counts.append(len(own))
         whole = sum(int(each.sum()) for each in sizes) // order.batch
-        return GroupPlan(plans, counts, self.groups, whole if steps is None else steps)
+        return GroupedPlan(plans, counts, self.groups, whole if steps is None else steps)
 
 
 def shipped_mixes() -> dict[str, Path]:
@@ -165,11 +163,11 @@ def _is_map(found: object) -> bool:
 
 def _members(
     entries: Mapping[str, Any], root: str | Path, group: int, share: Fraction, where: str
-) -> list[Member]:
+) -> list[MixtureDataset]:
     """The datasets below a name, by their share of the whole."""
     weights = {name: _weight(entry, f"{where}{name}") for name, entry in entries.items()}
     whole = sum(weights.values(), Fraction(0))
-    found: list[Member] = []
+    found: list[MixtureDataset] = []
     for name, entry in entries.items():
         own = share * weights[name] / whole
         here = f"{where}{name}"
@@ -181,9 +179,9 @@ def _members(
             continue
         said = entry if isinstance(entry, Mapping) else {}
         _refuse_unknown(said, _LEAF, f"{here}: ")
-        chosen = Chosen(said.get("question", ""), said.get("expand", ""))
+        chosen = Selection(said.get("question", ""), said.get("expand", ""))
         folder = f"{str(root).rstrip('/')}/{name}/{said.get('split', 'train')}"
-        found.append(Member(here, folder, own, group, chosen, said.get("task", "")))
+        found.append(MixtureDataset(here, folder, own, group, chosen, said.get("task", "")))
     return found
 
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from shards.load.places import Places, part_and_shard, shard_keys
-from shards.load.plan import Plan, Slots, share
-from shards.load.raw import Asked
-from shards.load.shuffle import Ints, Words, key_of, keys_of
-from shards.load.split import Split
+from shards.load.reading.batch import BatchRequest
+from shards.load.reading.split import SampleLocations, Split, dataset_and_shard, shard_keys
+from shards.load.sampling.plan import SamplePlan, Slots, rank_slice
+from shards.random import Ints, Words, key_of, keys_of
 
 _PLANNED = 8192
 """Samples that are planned at once: numpy's fixed costs are then nothing to each, and the shards
@@ -25,7 +24,7 @@ class Schedule:
     """
 
     def __init__(
-        self, plan: Plan, splits: Sequence[Split], rank: int, world: int, seed: int
+        self, plan: SamplePlan, splits: Sequence[Split], rank: int, world: int, seed: int
     ) -> None:
         """Join a plan with its splits.
 
@@ -33,11 +32,11 @@ class Schedule:
             LoadError: if the ranks cannot share a batch evenly.
         """
         self.plan, self.splits, self._seed = plan, splits, seed
-        self.places = share(plan.batch, rank, world)
+        self.places = rank_slice(plan.batch, rank, world)
 
-    def batches(self, epoch: int, numbers: range) -> Iterator[Asked]:
+    def batches(self, epoch: int, numbers: range) -> Iterator[BatchRequest]:
         """Some batches of an epoch, in order. Files that follow soon are announced ahead."""
-        waiting: list[Asked] = []
+        waiting: list[BatchRequest] = []
         announced: set[int] = set()
         for chunk in self._chunks(numbers):
             slots = self.plan.slots(epoch, chunk, self.places)
@@ -57,27 +56,27 @@ class Schedule:
             yield numbers[start : start + many]
 
     def _share(
-        self, epoch: int, numbers: range, slots: Slots, found: Places, tars: Ints
-    ) -> list[Asked]:
+        self, epoch: int, numbers: range, slots: Slots, found: SampleLocations, tars: Ints
+    ) -> list[BatchRequest]:
         shape = slots.parts.shape
         places = zip(*(column.reshape(shape) for column in found), strict=True)
         seeds = self._seeds(slots).reshape(shape)
         rows = zip(numbers, slots.parts, tars, places, seeds, strict=True)
         return [
-            Asked(epoch, number, parts, keys, Places._make(place), chance)
+            BatchRequest(epoch, number, parts, keys, SampleLocations._make(place), chance)
             for number, parts, keys, place, chance in rows
         ]
 
-    def _find(self, slots: Slots) -> Places:
+    def _find(self, slots: Slots) -> SampleLocations:
         parts, units = slots.parts.ravel(), slots.units.ravel()
         if len(self.splits) == 1:
             return self.splits[0].places(units)
-        found: Places | None = None
+        found: SampleLocations | None = None
         for part in np.unique(parts):
             here = np.flatnonzero(parts == part)
             some = self.splits[part].places(units[here])
             if found is None:
-                found = Places(*(np.empty(len(units), column.dtype) for column in some))
+                found = SampleLocations(*(np.empty(len(units), column.dtype) for column in some))
             for column, values in zip(found, some, strict=True):
                 column[here] = values
         assert found is not None  # noqa: S101 - a share has at least one place
@@ -101,7 +100,7 @@ class Schedule:
         _, first = np.unique(tars, return_index=True)
         new = [key for key in tars.ravel()[np.sort(first)].tolist() if key not in before]
         for number, split in enumerate(self.splits):
-            places = map(part_and_shard, new)
+            places = map(dataset_and_shard, new)
             ahead = [split.names[shard] for part, shard in places if part == number]
             if ahead:
                 split.files.ahead(ahead)

@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from shards.load.opening import Data
+from shards.load.loader import Data
 from shards.load.torch.dataset import ShardDataset
 
 

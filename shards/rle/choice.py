@@ -60,7 +60,7 @@ def choose(wanted: str) -> tuple[Name, Kernel]:
     if wanted not in {"", "compiled", "numpy"}:
         raise ImportError(f"{VARIABLE}={wanted}: expected 'compiled' or 'numpy'")
     if wanted == "compiled" and not compiled.BUILT:
-        raise ImportError("the compiled kernel, shards.rle._native, was not built")
+        raise ImportError("the compiled kernel, shards.rle._rle, was not built")
     return ("compiled", compiled) if compiled.BUILT and wanted != "numpy" else ("numpy", plain)
 
 

@@ -1,4 +1,4 @@
-"""The compiled kernel: `_native.c`, with numpy arrays around it. The same functions as `plain`."""
+"""The compiled kernel: `_rle.c`, with numpy arrays around it. The same functions as `plain`."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from shards.rle.runs import Runs, pixels, turned
 from shards.sample import Size
 
 try:
-    from shards.rle import _native
+    from shards.rle import _rle
 except ImportError:
     BUILT = False
 else:
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 def parse(counts: Sequence[bytes], size: Size) -> Runs:
     """See `shards.rle.parse`."""
     pixels(size)
-    made = _native.parse(tuple(counts), size.height, size.width)
+    made = _rle.parse(tuple(counts), size.height, size.width)
     if isinstance(made, int):
         raise refusal(counts, size)
     return _runs(size, made)
@@ -30,38 +30,38 @@ def parse(counts: Sequence[bytes], size: Size) -> Runs:
 
 def write(runs: Runs) -> list[bytes]:
     """See `shards.rle.write`."""
-    return _native.write(*_buffers(runs))
+    return _rle.write(*_buffers(runs))
 
 
 def union(runs: Runs, groups: Ints) -> Runs:
     """See `shards.rle.union`."""
-    return _runs(runs.size, _native.union(*_buffers(runs), groups))
+    return _runs(runs.size, _rle.union(*_buffers(runs), groups))
 
 
 def resize(runs: Runs, rows: Ints, columns: Ints) -> Runs:
     """See `shards.rle.resize`."""
     new = Size(rows.size, columns.size)
-    return _runs(new, _native.resize(*_buffers(runs), rows, columns))
+    return _runs(new, _rle.resize(*_buffers(runs), rows, columns))
 
 
 def turn(runs: Runs, orientation: int) -> Runs:
     """See `shards.rle.turn`."""
-    return _runs(turned(runs.size, orientation), _native.turn(*_buffers(runs), orientation))
+    return _runs(turned(runs.size, orientation), _rle.turn(*_buffers(runs), orientation))
 
 
 def boxes(runs: Runs) -> NDArray[np.float64]:
     """See `shards.rle.boxes`."""
-    return np.frombuffer(_native.boxes(*_buffers(runs)), np.float64).reshape(-1, 4)
+    return np.frombuffer(_rle.boxes(*_buffers(runs)), np.float64).reshape(-1, 4)
 
 
 def paint(runs: Runs, out: NDArray[np.uint8], chosen: Ints) -> None:
     """See `shards.rle.paint`."""
-    _native.paint(*_buffers(runs), chosen, out)
+    _rle.paint(*_buffers(runs), chosen, out)
 
 
 def trace(masks: NDArray[np.bool_]) -> Runs:
     """See `shards.rle.trace`."""
-    return _runs(Size(*masks.shape[1:]), _native.trace(masks))
+    return _runs(Size(*masks.shape[1:]), _rle.trace(masks))
 
 
 def reduce(
@@ -69,7 +69,7 @@ def reduce(
 ) -> list[bytes]:
     """See `shards.rle.reduce`."""
     pixels(size)
-    texts = _native.reduce(tuple(counts), groups, size.height, size.width, rows, columns)
+    texts = _rle.reduce(tuple(counts), groups, size.height, size.width, rows, columns)
     if isinstance(texts, int):
         raise refusal(counts, size)
     return texts

@@ -17,7 +17,7 @@ _EVAL_PHOTOS = "eval-photos."
 
 
 @dataclass(frozen=True, slots=True)
-class Splits:
+class OutputSplits:
     """What is known of the folders of an output.
 
     Attributes:
@@ -31,7 +31,7 @@ class Splits:
     broken: frozenset[Path]
 
 
-def check_files(out: Path, splits: Splits) -> Iterator[Finding]:
+def check_files(out: Path, splits: OutputSplits) -> Iterator[Finding]:
     """Files that should be there and are not, and the reverse; index files against our index.
 
     What is made of a broken split's rows cannot be judged: it is left alone.
@@ -61,7 +61,7 @@ def check_files(out: Path, splits: Splits) -> Iterator[Finding]:
 
 
 def _check_format(
-    out: Path, format_: IndexFormat, splits: Splits, there: set[Path], expected: set[Path]
+    out: Path, format_: IndexFormat, splits: OutputSplits, there: set[Path], expected: set[Path]
 ) -> Iterator[Finding]:
     """All files of a format that is there, or was, as they would be written now."""
     sources: dict[str, dict[str, Listing]] = {}

@@ -18,7 +18,7 @@ from shards.index import Listing
 from shards.index.samples import SAMPLES
 from shards.index.write import open_listing
 from shards.manifest import MANIFEST, Manifest, is_whole, read_manifest
-from shards.verify.files import Splits, check_files
+from shards.verify.files import OutputSplits, check_files
 from shards.verify.finding import SPLIT, Finding
 from shards.verify.shard import check_record, check_shard
 
@@ -87,7 +87,7 @@ def verify(
             findings.append(_below(out, folder, Finding(SAMPLES, str(error), SPLIT)))
     findings += find_duplicates(listings)
     broken = frozenset(folders) - {listing.folder for listing in listings}
-    findings += check_files(out, Splits(whole, listings, broken))
+    findings += check_files(out, OutputSplits(whole, listings, broken))
     if depth != "records":
         tasks = [
             Task(folder, manifest, number, deep=depth == "pixels")

@@ -1,72 +1,47 @@
 """Whether a sample's photo, masks and label map decode, and fit each other."""
 
-import io
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shards import rle
-from shards.errors import MaskError
-from shards.sample import Sample, Size
+from shards.errors import DecodeError
+from shards.pixels import decode_labels, decode_photo, decode_runs
+from shards.sample import Sample
 from shards.tar import Entry
 
 _IGNORE = 255
 
 
-def look_at_pixels(
+def check_pixels(
     sample: Sample, entry: Entry, classes: Mapping[int, str]
 ) -> Iterator[tuple[int, str]]:
     """(offset, problem) of everything that is wrong."""
-    size = sample.image.size
     image, *rest = entry.members
     try:
-        found = _decode(sample.image.data, "RGB")
-        if found.shape != (size.height, size.width, 3):
-            yield image.offset, f"its photo is {found.shape}, its annotations say {size}"
-    except OSError as error:
-        yield image.offset, f"its photo does not decode: {error}"
-    masks = [region.mask.counts for region in sample.regions if region.mask is not None]
+        decode_photo(sample)
+    except DecodeError as error:
+        yield image.offset, str(error)
     try:
-        rle.parse(masks, size)
-    except MaskError as error:
+        decode_runs(sample, [region.mask for region in sample.regions if region.mask is not None])
+    except DecodeError as error:
         yield rest[-1].offset, str(error)
     if sample.labels is not None:
-        for problem in _look_at_labels(sample.labels.png, sample.labels.classes, size, classes):
-            yield rest[0].offset, problem
+        try:
+            ids = decode_labels(sample)
+        except DecodeError as error:
+            yield rest[0].offset, str(error)
+        else:
+            for problem in _check_classes(ids, sample.labels.classes, classes):
+                yield rest[0].offset, f"{sample.key}: {problem}"
 
 
-def _look_at_labels(
-    png: bytes, said: tuple[int, ...], size: Size, classes: Mapping[int, str]
+def _check_classes(
+    ids: NDArray[np.uint8], listed: tuple[int, ...], classes: Mapping[int, str]
 ) -> Iterator[str]:
-    try:
-        ids = _decode(png, "L")
-    except OSError as error:
-        yield f"its label map does not decode: {error}"
-        return
-    if ids.shape != (size.height, size.width):
-        yield f"its label map is {ids.shape}, its photo {size}"
     present = tuple(sorted(set(np.unique(ids).tolist()) - {_IGNORE}))
-    if present != said:
-        yield f"its label map holds the classes {present}, its annotations say {said}"
+    if present != listed:
+        yield f"its label map holds the classes {present}, its annotations say {listed}"
     unknown = set(present) - classes.keys()
     if unknown:
         yield f"its label map holds {sorted(unknown)}, which classes.json lacks"
-
-
-def _decode(data: bytes, mode: str) -> NDArray[np.uint8]:
-    """The pixels of an image of that mode.
-
-    Raises:
-        OSError: if it does not decode, or is of another mode.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-            if image.mode != mode:
-                raise OSError(f"of mode {image.mode}, not {mode}")
-            return np.asarray(image)
-    except (SyntaxError, ValueError, EOFError) as error:
-        raise OSError(str(error)) from error

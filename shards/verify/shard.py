@@ -1,8 +1,7 @@
 """One shard: its bytes, its members, its samples, its row in every file beside it."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,10 +14,10 @@ from shards.index.samples import Rows, read_rows
 from shards.layout import from_members
 from shards.manifest import ShardInfo, encode
 from shards.sample import Sample, check
-from shards.tar import BLOCK, Entry, Member, member_bytes, read_members, split_name
+from shards.tar import BLOCK, Entry, group_members, member_bytes, split_name
 from shards.verify.damage import find_damage
 from shards.verify.finding import Finding, shard_again
-from shards.verify.pixels import look_at_pixels
+from shards.verify.pixels import check_pixels
 
 _REJECTS = ".rejects.jsonl"
 _CHUNK = 1 << 22
@@ -72,8 +71,8 @@ def check_shard(folder: Path, info: ShardInfo, number: int, *, deep: bool) -> It
         for sample, entry in _read(tar):
             samples += 1
             rows.add(check(sample), entry)
-            for offset, problem in look_at_pixels(sample, entry, classes) if deep else ():
-                yield Finding(tar.name, f"{sample.key}: {problem}", again, offset)
+            for offset, problem in check_pixels(sample, entry, classes) if deep else ():
+                yield Finding(tar.name, problem, again, offset)
         if samples != info.samples:
             problem = f"holds {samples} samples, its record says {info.samples}"
             yield Finding(tar.name, problem, again)
@@ -92,19 +91,17 @@ def _sha256(path: Path) -> str:
 
 
 def _read(tar: Path) -> Iterator[tuple[Sample, Entry]]:
-    """Samples with their places, checksums computed anew; headers must be the ones we write."""
+    """Samples and where they lie, checksums computed anew; headers must be the ones we write."""
     end = 0
-    for key, group in groupby(read_members(tar), key=lambda pair: split_name(pair[0].name)[0]):
-        members = list(group)
+    for key, members in group_members(tar):
         start, checksum = end, xxh3_64()
         for member, content in members:
             for part in member_bytes(member.name, content):
                 checksum.update(part)
             end = member.offset + -(-member.size // BLOCK) * BLOCK
-        entry = Entry(key, start, end - start, checksum.intdigest(), _places(members))
+        places = tuple(member for member, _ in members)
         contents = {split_name(member.name)[1]: content for member, content in members}
-        yield from_members(key, contents), entry
-
-
-def _places(members: Iterable[tuple[Member, bytes]]) -> tuple[Member, ...]:
-    return tuple(member for member, _ in members)
+        yield (
+            from_members(key, contents),
+            Entry(key, start, end - start, checksum.intdigest(), places),
+        )

@@ -13,13 +13,13 @@ pytest.importorskip("transformers")
 pytest.importorskip("cv2")
 
 from bench import glamm  # noqa: E402
-from bench.command import measure  # noqa: E402
+from bench.harness.command import measure  # noqa: E402
 from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers  # noqa: E402
 from bench.peers.glamm_items import LISTINGS, list_items  # noqa: E402
 from bench.peers.glamm_loader import collate, halve, one_thread, open_batches  # noqa: E402
 from convert.demo import draw  # noqa: E402
-from shards.load.glamm import SOURCES, ExampleError, Settings, examples_for  # noqa: E402
-from shards.load.plain import read_split  # noqa: E402
+from shards.glamm import SOURCES, ExampleError, Settings, examples_for  # noqa: E402
+from shards.layout import read_split  # noqa: E402
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 

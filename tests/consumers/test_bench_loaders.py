@@ -19,7 +19,7 @@ from bench.peers.loaders.steady_disk import held_to
 from bench.peers.loaders.timed import Timed
 from bench.peers.loaders.told import table
 from bench.peers.loaders.way import Task
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.manifest import read_manifest
 from shards.sample import Size
 

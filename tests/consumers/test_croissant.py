@@ -10,7 +10,7 @@ from PIL import Image
 
 from shards.index.croissant import CROISSANT
 from shards.index.write import write_indexes
-from shards.load.plain import read_split
+from shards.layout import read_split
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 

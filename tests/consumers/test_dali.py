@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from convert.demo import DRAWINGS
-from shards.layout import to_members
-from shards.load.plain import read_split
+from shards.layout import read_split, to_members
 
 pytestmark = pytest.mark.consumers
 dali = pytest.importorskip("nvidia.dali")

@@ -9,8 +9,7 @@ import pytest
 from convert.demo import DRAWINGS
 from shards.index.energon import ENERGON
 from shards.index.write import write_indexes
-from shards.layout import to_members
-from shards.load.plain import read_split
+from shards.layout import read_split, to_members
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 energon = pytest.importorskip("megatron.energon", minversion="7.4")

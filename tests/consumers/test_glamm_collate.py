@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from shards.classes import read_classes
-from shards.load.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
-from shards.load.glamm.sources import COUNTED
-from shards.load.plain import read_split
+from shards.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
+from shards.glamm.sources import COUNTED
+from shards.layout import read_split
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 torch = pytest.importorskip("torch")

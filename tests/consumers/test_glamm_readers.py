@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from PIL import Image
 
 from shards.classes import read_classes
-from shards.load.glamm import ExampleError, Examples, Prompts
-from shards.load.plain import read_split
+from shards.glamm import ExampleError, Examples, Prompts
+from shards.layout import read_split
 from tests.consumers.test_glamm_collate import examples, load_reference
 from tests.oracle.test_plain_readers import LABELS, REFS, Plain
 from tests.oracle.test_plain_readers_of_words import SPLITS, read_database

@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shards.load.pixels import all_masks  # noqa: E402
-from shards.load.torch import Pace, ShardLoader  # noqa: E402
-from shards.load.torch.device import letterbox  # noqa: E402
+from shards.load.torch import LoaderOptions, ShardLoader  # noqa: E402
+from shards.load.torch.cuda import letterbox  # noqa: E402
+from shards.load.transforms import all_masks  # noqa: E402
 
 pytestmark = pytest.mark.gpu
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -52,13 +52,13 @@ def test_a_letterbox_is_that_of_the_cpu(folder):
 
 
 def test_memory_for_the_gpu_is_pinned(folder):
-    batch = next(iter(ShardLoader(folder, 2, pace=Pace(threads=1))))
+    batch = next(iter(ShardLoader(folder, 2, pace=LoaderOptions(threads=1))))
     assert torch.from_numpy(batch.memory).is_pinned()
 
 
 def test_a_copy_that_nobody_waits_for_has_the_right_pixels(folder):
     def load():
-        return ShardLoader(folder, 2, shuffle=False, pace=Pace(threads=1))
+        return ShardLoader(folder, 2, shuffle=False, pace=LoaderOptions(threads=1))
 
     def copy(batch):
         return torch.from_numpy(batch.memory).to("cuda", non_blocking=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shards.load.plain import read_split
+from shards.layout import read_split
 from tests.conftest import REPOSITORY
-from tests.unit.test_remote_server import serve
+from tests.unit.shards.load.storage.test_remote_server import serve
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.consumers

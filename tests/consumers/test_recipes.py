@@ -11,7 +11,7 @@ import pytest
 
 from shards.index.registry import INDEX_FORMATS
 from shards.index.write import write_indexes
-from shards.load.plain import read_split
+from shards.layout import read_split
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.consumers

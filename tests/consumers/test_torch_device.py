@@ -9,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shards.errors import CorruptShardError, MaskError  # noqa: E402
-from shards.load.pixels import all_masks  # noqa: E402
-from shards.load.torch import Pace, ShardLoader  # noqa: E402
-from shards.load.torch.device import letterbox  # noqa: E402
+from shards.load.torch import LoaderOptions, ShardLoader  # noqa: E402
+from shards.load.torch.cuda import letterbox  # noqa: E402
+from shards.load.transforms import all_masks  # noqa: E402
 
 pytestmark = pytest.mark.consumers
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def loaded(folder, decode, **more):
 def test_it_gives_what_the_cpu_gives(converted, decoder, source, threads):
     folder = converted / source / "train"
     here, _ = loaded(folder, "cpu")
-    there, _ = loaded(folder, "cuda", pace=Pace(threads=threads))
+    there, _ = loaded(folder, "cuda", pace=LoaderOptions(threads=threads))
     assert set(decoder.calls) == {2}  # a batch at a time
     for batch, other in zip(here, there, strict=True):
         for one, two in zip(batch, other, strict=True):
@@ -83,7 +83,7 @@ def test_the_damaged_one_of_a_batch_may_be_skipped(converted, decoder):
     samples = [each.sample for batch in batches for each in batch]
     decoder.broken.add(samples[0].image.data)
     lost = sum(each.key == samples[0].key for each in samples)
-    found, loader = loaded(folder, "cuda", pace=Pace(threads=1, skip=lost))
+    found, loader = loaded(folder, "cuda", pace=LoaderOptions(threads=1, skip=lost))
     assert loader.skipped == lost
     assert [each.sample.key for batch in found for each in batch] == [
         each.key for each in samples if each.key != samples[0].key

@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
-from shards.load.glamm import Settings, examples_for  # noqa: E402
-from shards.load.pixels import all_masks  # noqa: E402
-from shards.load.torch import Mixture, Pace, ShardDataset, ShardLoader  # noqa: E402
+from shards.glamm import Settings, examples_for  # noqa: E402
+from shards.load.torch import LoaderOptions, Mixture, ShardDataset, ShardLoader  # noqa: E402
+from shards.load.transforms import all_masks  # noqa: E402
 from tests.conftest import REPOSITORY  # noqa: E402
 from tests.loading import held, held_in_the_end, write_split  # noqa: E402
 
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_is_an_error(splits):
 def test_epochs_of_decoding_leak_nothing(converted, way):
     """A hundred epochs more hold as many files and threads as ten did, and no more memory."""
     small = Settings(clip_side=28, sam_side=64)
-    pace = Pace(threads=2)
+    pace = LoaderOptions(threads=2)
     folder = converted / "refcoco" / "train"
     if way == "pixels":
         loader = ShardLoader(folder, 2, masks=all_masks, pace=pace)

@@ -14,10 +14,10 @@ torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
 from shards.errors import LoadError  # noqa: E402
-from shards.load.pixels import all_masks  # noqa: E402
-from shards.load.torch import Pace, ShardDataset, ShardLoader  # noqa: E402
-from shards.load.torch.device import letterbox, paint_runs  # noqa: E402
-from shards.mask import decode_mask  # noqa: E402
+from shards.load.torch import LoaderOptions, ShardDataset, ShardLoader  # noqa: E402
+from shards.load.torch.cuda import letterbox, paint_runs  # noqa: E402
+from shards.load.transforms import all_masks  # noqa: E402
+from shards.pixels import decode_mask  # noqa: E402
 from shards.rle import parse  # noqa: E402
 from tests.conftest import REPOSITORY  # noqa: E402
 from tests.loading import held, held_in_the_end, numbers, write_split  # noqa: E402
@@ -168,14 +168,19 @@ def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
 
     def batches(rank):
         dataset = ShardDataset(
-            folder, 5, example=number_of, pace=Pace(threads=0, skip=2), rank=rank, world_size=2
+            folder,
+            5,
+            example=number_of,
+            pace=LoaderOptions(threads=0, skip=2),
+            rank=rank,
+            world_size=2,
         )
         return list(DataLoader(dataset, 5, num_workers=workers, collate_fn=identity))
 
     ranks = [batches(rank) for rank in range(2)]
     assert [len(each) for each in ranks] == [4, 4]
     assert {len(batch) for each in ranks for batch in each} == {5}
-    expected = [set(of_loader(folder, pace=Pace(skip=2), rank=r, world_size=2)[n])
+    expected = [set(of_loader(folder, pace=LoaderOptions(skip=2), rank=r, world_size=2)[n])
                 for r in range(2) for n in range(4)]  # fmt: skip
     assert [set(batch) for each in ranks for batch in each] == expected
 
@@ -183,7 +188,7 @@ def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
 def test_nothing_is_left_to_take_the_place_of_what_is_skipped(tmp_path):
     folder = write_split(tmp_path / "small", [5])
     min(folder.glob("*.tar")).unlink()
-    dataset = ShardDataset(folder, 5, example=number_of, pace=Pace(threads=0, skip=9))
+    dataset = ShardDataset(folder, 5, example=number_of, pace=LoaderOptions(threads=0, skip=9))
     with pytest.raises(LoadError, match="every sample of the batch was skipped"):
         list(dataset)
 
@@ -273,7 +278,7 @@ def test_rank_and_world_size_from_the_environment(split, monkeypatch):
 
 
 def test_a_hundred_epochs_leak_nothing(split):
-    loader = ShardLoader(split, 5, decode="raw", pace=Pace(threads=2))
+    loader = ShardLoader(split, 5, decode="raw", pace=LoaderOptions(threads=2))
     for _ in range(10):
         list(loader)
     files, threads, pages = held()
@@ -354,7 +359,7 @@ def test_processes_that_stop_and_go_on(split, tmp_path):
 
 def test_the_format_is_read_without_torch():
     program = (
-        "import sys, shards.load.loader, shards.load.opening, shards.load.pixels\n"
+        "import sys, shards.load.loader, shards.load.loader, shards.load.transforms\n"
         "assert not {'torch', 'ray', 'convert', 'lmdb'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(REPOSITORY))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.manifest import read_manifest
 from tests.conftest import REPOSITORY
 

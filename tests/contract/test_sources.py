@@ -1,4 +1,4 @@
-"""The laws of `convert.source.Source`, held against every source of the shipped config."""
+"""The laws of `convert.sources.source.Source`, held against every source of the shipped config."""
 
 import pickle
 import re
@@ -7,15 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.config import default_config
-from convert.config_file import load_config
+from convert.config.config import default_config, load_config
 from convert.demo import DRAWINGS
 from convert.errors import RecordError
-from convert.files import DataRoot
-from convert.layouts.registry import LAYOUTS
-from convert.source import missing_needs
 from convert.sources.annotation_files import AnnotationFiles
-from convert.sources.registry import SOURCES
+from convert.sources.annotations.registry import LAYOUTS
+from convert.sources.files import DataRoot
+from convert.sources.kinds import SOURCES
+from convert.sources.source import missing_needs
 
 CONFIG = load_config(default_config(), SOURCES)
 REUSE = settings(

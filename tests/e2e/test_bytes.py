@@ -82,7 +82,7 @@ def test_listing_order_decides_no_byte(miniature, converted, small_shards, tmp_p
             pass
 
     with monkeypatch.context() as patch:
-        patch.setattr("convert.files.os.scandir", Reversed)
+        patch.setattr("convert.sources.files.os.scandir", Reversed)
         code = run(all_=True, workers=0, root=miniature.root, out=tmp_path, config=small_shards)
     assert code == 0
     assert hash_tree(tmp_path) == hash_tree(converted)
@@ -131,7 +131,7 @@ def test_a_damaged_shard_is_made_again(miniature, small_shards, tmp_path):
 
 
 def test_photos_of_a_sample_do_not_depend_on_the_size_of_shards(miniature, tmp_path, converted):
-    from shards.load.plain import read_split
+    from shards.layout import read_split
     from tests.conftest import write_config
 
     config = write_config(tmp_path, items_per_shard=5)

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from convert.demo import DRAWINGS
-from convert.doctor import doctor
+from convert.doctor.__main__ import doctor
 from convert.run import run
 from tests.conftest import REPOSITORY, hash_tree
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convert.doctor import doctor
+from convert.doctor.__main__ import doctor
 
 TRAIN = "GranDf/annotations/train"
 PACO = "Semantic_Segm/paco_lvis"

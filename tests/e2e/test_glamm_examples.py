@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shards.load.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
-from shards.load.glamm.sources import COUNTED
-from shards.load.plain import read_split
+from shards.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
+from shards.glamm.sources import COUNTED
+from shards.layout import read_split
 from tests.oracle.test_plain_readers import LABELS, REFS, Plain, decode
 from tests.oracle.test_plain_readers_of_words import SPLITS
 

@@ -12,9 +12,9 @@ from convert.demo import DRAWINGS
 from shards.classes import read_classes
 from shards.errors import CorruptShardError
 from shards.index.samples import read_rows
-from shards.load.index import SampleIndex
-from shards.load.plain import read_split
-from shards.load.query import parse
+from shards.layout import read_split
+from shards.load.reading.index import SampleIndex
+from shards.load.reading.query import parse
 from tests.conftest import command
 
 

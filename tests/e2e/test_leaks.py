@@ -6,7 +6,7 @@ import pytest
 
 from convert.demo import draw
 from convert.run import run
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.manifest import read_manifest
 from tests.conftest import hash_tree, stamp_tree
 

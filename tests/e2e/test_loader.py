@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import CorruptShardError, ExampleError, LoadError
-from shards.load.making import Pace
-from shards.load.mixture import Member, Mixture, shipped_mixes
-from shards.load.split import Chosen, Split
-from shards.load.works import ExampleWork
+from shards.load.batches import LoaderOptions
+from shards.load.mixture import Mixture, MixtureDataset, shipped_mixes
+from shards.load.reading.split import Selection, Split
+from shards.load.transforms import ExampleTransform
 from tests.loading import make_loader, make_sample, numbers, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -39,7 +39,7 @@ def given_by(loader):
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("shards", SHARDS)
 def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, threads):
-    pace = Pace(threads=threads)
+    pace = LoaderOptions(threads=threads)
     alone = given_by(make_loader(splits[shards], BATCH, tail="pad"))
     ranks = [
         given_by(make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad"))
@@ -103,7 +103,7 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
 @given(stop=st.integers(0, 4), threads=st.sampled_from(THREADS))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_made_ahead_is_not_forgotten(splits, stop, threads):
-    pace = Pace(threads=threads, prefetch=3)
+    pace = LoaderOptions(threads=threads, prefetch=3)
     loader = make_loader(splits[7], 12, pace=pace)
     found = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
     fresh = make_loader(splits[7], 12)
@@ -152,7 +152,7 @@ def test_epochs_that_cannot_be(splits, epoch):
 )
 def test_paces_that_cannot_be(settings):
     with pytest.raises(LoadError, match=f"{next(iter(settings))} of a Pace is .*0 or more"):
-        Pace(**settings)
+        LoaderOptions(**settings)
 
 
 def test_other_orders_have_other_states(splits):
@@ -160,7 +160,7 @@ def test_other_orders_have_other_states(splits):
         make_loader(splits[7], 6, **order).state_dict()["data"]
         for order in ({}, {"seed": 1}, {"block": 3}, {"shuffle": False}, {"streams": 2})
     }
-    said.add(make_loader(splits[7], 6, chosen=Chosen(expand="phrases")).state_dict()["data"])
+    said.add(make_loader(splits[7], 6, chosen=Selection(expand="phrases")).state_dict()["data"])
     assert len(said) == 6
 
 
@@ -190,7 +190,7 @@ def test_bytes_are_those_of_the_sample(splits):
 
 
 def test_a_sample_for_each_phrase(splits):
-    loader = make_loader(splits[7], 10, chosen=Chosen(expand="phrases"), tail="pad")
+    loader = make_loader(splits[7], 10, chosen=Selection(expand="phrases"), tail="pad")
     given_ = [
         (number, raw.which) for b in loader for number, raw in zip(numbers(b), b, strict=True)
     ]
@@ -200,7 +200,7 @@ def test_a_sample_for_each_phrase(splits):
 
 
 def test_a_question_chooses(splits):
-    chosen = Chosen("classes contains 'dog' and phrases > 4", "phrases")
+    chosen = Selection("classes contains 'dog' and phrases > 4", "phrases")
     loader = make_loader(splits[50], 5, chosen=chosen, tail="pad")
     given_ = {(n, raw.which) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
     assert given_ == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
@@ -209,9 +209,9 @@ def test_a_question_chooses(splits):
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        (lambda: Chosen(expand="size"), "expand is 'size'; expected one of regions"),
-        (lambda: Chosen("weight > 3"), "no column 'weight'"),
-        (lambda: Chosen("masks > 0"), "there is no sample to load"),
+        (lambda: Selection(expand="size"), "expand is 'size'; expected one of regions"),
+        (lambda: Selection("weight > 3"), "no column 'weight'"),
+        (lambda: Selection("masks > 0"), "there is no sample to load"),
     ],
 )
 def test_a_choice_that_cannot_be(splits, chosen, said):
@@ -221,7 +221,7 @@ def test_a_choice_that_cannot_be(splits, chosen, said):
 
 def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
     def seeds(world, threads):
-        pace = Pace(threads=threads)
+        pace = LoaderOptions(threads=threads)
         return {
             (epoch, raw.row): raw.seed
             for rank in range(world)
@@ -237,13 +237,13 @@ def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
 
 
 def test_examples_in_order(splits):
-    loader = make_loader(splits[7], 6, pace=Pace(threads=3))
+    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=3))
     raw = [[(each.key, each.seed, each.which) for each in batch] for batch in loader]
     loader = make_loader(
         splits[7],
         6,
-        pace=Pace(threads=3),
-        work=ExampleWork(lambda sample, seed, which: (sample.key, seed, which), list),
+        pace=LoaderOptions(threads=3),
+        work=ExampleTransform(lambda sample, seed, which: (sample.key, seed, which), list),
     )
     assert list(loader) == raw
 
@@ -254,7 +254,7 @@ def test_an_example_for_each_dataset_of_a_mixture(two):
         lambda sample, _seed, _which, name=member.name: (name, sample.key[-3])
         for member in mixture.members
     ]
-    loader = make_loader(mixture, 8, work=ExampleWork(examples, list))
+    loader = make_loader(mixture, 8, work=ExampleTransform(examples, list))
     found = set(chain.from_iterable(loader))
     assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
 
@@ -273,9 +273,14 @@ def test_another_sample_is_given_for_one_that_is_unfit(splits):
     def examples(world, threads):
         ranks = []
         for rank in range(world):
-            pace = Pace(threads=threads)
+            pace = LoaderOptions(threads=threads)
             loader = make_loader(
-                splits[7], BATCH, rank=rank, world=world, pace=pace, work=ExampleWork(unfit, list)
+                splits[7],
+                BATCH,
+                rank=rank,
+                world=world,
+                pace=pace,
+                work=ExampleTransform(unfit, list),
             )
             ranks.append(list(loader))
             assert loader.replaced > 0
@@ -292,7 +297,7 @@ def test_examples_that_nothing_can_make(splits):
     def never(sample, _seed, _which):
         raise ExampleError(f"{sample.key}: no")
 
-    loader = make_loader(splits[7], 6, work=ExampleWork(never, list))
+    loader = make_loader(splits[7], 6, work=ExampleTransform(never, list))
     with pytest.raises(
         LoadError, match="none of 100 samples drawn at random could make an example"
     ):
@@ -310,7 +315,7 @@ def damage(folder: Path, shard: int, place: int) -> None:
 def test_damage_is_an_error_that_says_where(tmp_path, threads):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=Pace(threads=threads))
+    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads))
     with pytest.raises(
         CorruptShardError, match=r"small-train-000001\.tar, byte 0: .*shards\.verify"
     ):
@@ -322,7 +327,7 @@ def test_damage_is_an_error_that_says_where(tmp_path, threads):
 def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=Pace(threads=threads, skip=1))
+    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads, skip=1))
     found = given_by(loader)
     assert sorted(chain.from_iterable(found)) == [n for n in range(20) if n != 10]
     assert len(found) == 4
@@ -343,8 +348,8 @@ def test_a_batch_of_which_nothing_is_left(tmp_path):
         folder,
         2,
         shuffle=False,
-        pace=Pace(threads=0, skip=100),
-        work=ExampleWork(lambda sample, _seed, _which: sample.key, list),
+        pace=LoaderOptions(threads=0, skip=100),
+        work=ExampleTransform(lambda sample, _seed, _which: sample.key, list),
     )
     with pytest.raises(LoadError, match="epoch 0, batch 2: every sample of the batch was skipped"):
         list(loader)
@@ -367,26 +372,26 @@ def test_a_shard_cut_short(tmp_path):
 
 def test_leaving_early_leaves_no_thread(splits):
     for _ in range(20):
-        batches = iter(make_loader(splits[7], 6, pace=Pace(threads=4)))
+        batches = iter(make_loader(splits[7], 6, pace=LoaderOptions(threads=4)))
         next(batches)
         batches.close()
     assert threading.active_count() == 1
 
 
 def test_memory_is_bounded(splits):
-    loader = make_loader(splits[7], 6, pace=Pace(threads=2, prefetch=50, memory=1))
+    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=2, prefetch=50, memory=1))
     assert given_by(loader) == given_by(make_loader(splits[7], 6))
 
 
 def test_a_batch_that_is_held_keeps_its_bytes(splits):
-    held = list(make_loader(splits[7], 6, pace=Pace(threads=2)))
+    held = list(make_loader(splits[7], 6, pace=LoaderOptions(threads=2)))
     assert [numbers(batch) for batch in held] == given_by(make_loader(splits[7], 6))
 
 
 def test_a_split_moves_to_another_process(splits):
-    moved = pickle.loads(pickle.dumps(Split.open(splits[7], Chosen("phrases > 2"))))
+    moved = pickle.loads(pickle.dumps(Split.open(splits[7], Selection("phrases > 2"))))
     assert given_by(make_loader(moved, 4)) == given_by(
-        make_loader(splits[7], 4, chosen=Chosen("phrases > 2"))
+        make_loader(splits[7], 4, chosen=Selection("phrases > 2"))
     )
 
 
@@ -492,8 +497,8 @@ def test_a_mixture_from_a_file(two, tmp_path):
     mixture = Mixture.read(file, two)
     assert mixture == Mixture(
         (
-            Member("a", f"{two}/a/train", Fraction(1, 3)),
-            Member("b", f"{two}/b/train", Fraction(2, 3)),
+            MixtureDataset("a", f"{two}/a/train", Fraction(1, 3)),
+            MixtureDataset("b", f"{two}/b/train", Fraction(2, 3)),
         ),
         epoch_samples=80,
     )
@@ -506,7 +511,7 @@ def test_a_mixture_from_a_file(two, tmp_path):
 @pytest.mark.parametrize("name", ["finetune", "gcg", "pretrain"])
 def test_mixtures_that_are_shipped(converted, name):
     """They name sources there are, expand them as the reference does, and give every one."""
-    from shards.load.glamm import EXPANDS
+    from shards.glamm import EXPANDS
 
     mixture = Mixture.read(name, converted)
     assert set(shipped_mixes()) == {"finetune", "gcg", "pretrain"}

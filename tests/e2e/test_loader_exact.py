@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import LoadError
+from shards.load.batches import LoaderOptions
 from shards.load.loader import Loader
-from shards.load.making import Pace
 from shards.load.mixture import Mixture
-from shards.load.raw import RawBatch
-from shards.load.reader import Reader
+from shards.load.reading.batch import RawBatch
+from shards.load.reading.reader import Reader
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -59,7 +59,7 @@ def test_resumed_at_every_step(splits, undisturbed, shards, world, threads):
     whole = undisturbed[shards]
     ranks = range(world)
     for stop in range(len(whole)):
-        pace = Pace(threads=threads)
+        pace = LoaderOptions(threads=threads)
         loaders = [
             make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad")
             for rank in ranks
@@ -88,7 +88,7 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
     found: list[Any] = []
     state = None
     for world in [*worlds, *worlds]:
-        pace = Pace(threads=threads)
+        pace = LoaderOptions(threads=threads)
         loaders = [
             make_loader(split, batch, rank=rank, world=world, pace=pace, tail=tail)
             for rank in range(world)

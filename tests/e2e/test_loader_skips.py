@@ -5,14 +5,12 @@ import shutil
 import pytest
 
 from shards.errors import CorruptShardError, LoadError, SampleError
-from shards.load.making import Pace
-from shards.load.pixels import PixelWork
-from shards.load.raw import read_members
-from shards.load.works import ExampleWork
-from shards.tar import BLOCK
+from shards.load.batches import LoaderOptions
+from shards.load.transforms import ExampleTransform, PixelTransform
+from shards.tar import BLOCK, parse_sample
 from tests.loading import make_loader, write_split
 
-TRUSTING = Pace(threads=0, check=False)
+TRUSTING = LoaderOptions(threads=0, check=False)
 
 
 @pytest.fixture
@@ -30,16 +28,18 @@ def keys(sample, _seed, _which):
     return sample.key
 
 
-@pytest.mark.parametrize("work", [PixelWork(), ExampleWork(keys, list)])
+@pytest.mark.parametrize("work", [PixelTransform(), ExampleTransform(keys, list)])
 @pytest.mark.parametrize("check", [True, False])
 def test_annotations_that_are_none(site, work, check):
-    pace = Pace(threads=0, check=check, skip=1)
+    pace = LoaderOptions(threads=0, check=check, skip=1)
     loader = make_loader(site, 4, work=work, pace=pace, tail="pad")
     batches = [batch if isinstance(batch, list) else batch.samples for batch in loader]
     assert loader.skipped == 1
     assert all(3 <= len(batch) <= 4 for batch in batches)
     with pytest.raises(CorruptShardError if check else SampleError):
-        list(make_loader(site, 4, work=work, pace=Pace(threads=0, check=check), tail="pad"))
+        list(
+            make_loader(site, 4, work=work, pace=LoaderOptions(threads=0, check=check), tail="pad")
+        )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,10 @@ def test_headers_that_are_none(tmp_path, place, value, said):
     with pytest.raises(CorruptShardError, match=f"byte 0 of a sample: expected .* {said}"):
         batch[0].members()
     loader = make_loader(
-        folder, 3, work=ExampleWork(keys, list), pace=Pace(threads=0, check=False, skip=1)
+        folder,
+        3,
+        work=ExampleTransform(keys, list),
+        pace=LoaderOptions(threads=0, check=False, skip=1),
     )
     assert [len(batch) for batch in loader] == [2]
 
@@ -67,9 +70,9 @@ def test_a_member_that_leaves_its_sample():
     header[:5] = b"a.jpg"
     header[124:135] = b"00000001001"
     with pytest.raises(CorruptShardError, match="byte 0 of a sample"):
-        read_members(memoryview(bytes(header) + bytes(BLOCK)))
+        parse_sample(memoryview(bytes(header) + bytes(BLOCK)))
     header[124:135] = b"00000001000"
-    assert read_members(memoryview(bytes(header) + bytes(BLOCK))) == ("a", {"jpg": bytes(BLOCK)})
+    assert parse_sample(memoryview(bytes(header) + bytes(BLOCK))) == ("a", {"jpg": bytes(BLOCK)})
 
 
 def test_an_error_of_whoever_loads_is_no_damage(tmp_path):
@@ -77,7 +80,9 @@ def test_an_error_of_whoever_loads_is_no_damage(tmp_path):
         raise LoadError("the tokenizer is another")
 
     folder = write_split(tmp_path / "small", [6])
-    loader = make_loader(folder, 2, work=ExampleWork(wrong, list), pace=Pace(threads=0, skip=100))
+    loader = make_loader(
+        folder, 2, work=ExampleTransform(wrong, list), pace=LoaderOptions(threads=0, skip=100)
+    )
     with pytest.raises(LoadError, match="the tokenizer is another"):
         next(iter(loader))
     assert not loader.skipped
@@ -87,7 +92,7 @@ def test_an_error_of_whoever_loads_is_no_damage(tmp_path):
 def test_what_is_begun_again_and_again_counts_once(tmp_path, threads):
     folder = write_split(tmp_path / "small", [8, 8])
     (min(folder.glob("*.tar"))).unlink()
-    loader = make_loader(folder, 4, pace=Pace(threads=threads, skip=8))
+    loader = make_loader(folder, 4, pace=LoaderOptions(threads=threads, skip=8))
     for _ in range(20):
         next(iter(loader))
     assert loader.skipped <= 8

@@ -8,7 +8,7 @@ import pytest
 
 from convert.demo import draw
 from convert.run import run
-from shards.load.plain import read_split
+from shards.layout import read_split
 from tests.conftest import command, hash_tree, write_config
 
 FOUR = ("grandf_ha", "ade20k", "refcoco", "coco_captions")
@@ -200,7 +200,7 @@ def test_shards_of_another_plan_are_not_overwritten_unasked(copy, converted, tmp
 
 
 def test_two_runs_do_not_share_an_output(copy, tmp_path, small_shards, capsys):
-    from shards.store import exclusive
+    from shards.storage import exclusive
 
     out = tmp_path / "out"
     out.mkdir()

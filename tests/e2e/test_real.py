@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from convert.job.task import Rejection
 from convert.run import run
-from convert.task import Rejection
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.manifest import read_manifest
 from tests.conftest import REPOSITORY
 

@@ -12,9 +12,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert.run import run
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.manifest import read_manifest
-from shards.mask import decode_mask
+from shards.pixels import decode_mask
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from shards.errors import CorruptShardError, LoadError
-from shards.load.cache import BYTES, FOLDER, Cache
-from shards.load.files import open_files
-from shards.load.index import SampleIndex
-from shards.load.making import Pace
+from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture
-from shards.load.split import Chosen, Split
+from shards.load.reading.index import SampleIndex
+from shards.load.reading.split import Selection, Split
+from shards.load.storage.cache import BYTES, FOLDER, Cache
+from shards.load.storage.files import open_files
 from shards.manifest import MANIFEST
 from tests.conftest import REPOSITORY
 from tests.loading import make_loader, numbers, write_split
-from tests.unit.test_remote_server import serve
+from tests.unit.shards.load.storage.test_remote_server import serve
 
 pytest.importorskip("obstore")
 
@@ -69,9 +69,9 @@ def given_by(data, batch=10, **settings) -> list[list[int]]:
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("threads", [0, 3])
 def test_a_url_gives_what_its_folder_gives(site, server, threads) -> None:
-    pace = Pace(threads=threads)
+    pace = LoaderOptions(threads=threads)
     assert given_by(f"{server.url}/a/train", pace=pace) == given_by(site / "a" / "train")
-    chosen = Chosen("phrases > 2", expand="phrases")
+    chosen = Selection("phrases > 2", expand="phrases")
     found = given_by(f"{server.url}/a/train", pace=pace, chosen=chosen, world=2, rank=1)
     assert found == given_by(site / "a" / "train", chosen=chosen, world=2, rank=1)
 
@@ -159,7 +159,7 @@ def bucket(s3, monkeypatch) -> None:
 
 @pytest.mark.usefixtures("bucket", "stored")
 def test_a_bucket_gives_what_its_folder_gives(site) -> None:
-    pace = Pace(threads=2)
+    pace = LoaderOptions(threads=2)
     assert given_by("s3://data/sets/a/train", pace=pace) == given_by(site / "a" / "train")
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
     mixture = Mixture.of(values, "s3://data/sets/")
@@ -251,7 +251,7 @@ def test_leaving_early_leaves_no_thread_and_no_part_that_is_lost(site, server, t
     cache = Cache(tmp_path / "cache")
     split = Split(open_files(f"{server.url}/a/train", cache=cache))
     for _ in range(5):
-        batches = iter(make_loader(split, 10, pace=Pace(threads=2)))
+        batches = iter(make_loader(split, 10, pace=LoaderOptions(threads=2)))
         next(batches)
         batches.close()
         assert not [each for each in threading.enumerate() if each.name.startswith("shards")]

@@ -10,9 +10,9 @@ from PIL import Image
 
 from convert.demo import DRAWINGS
 from convert.geometry import fit_longest_side
-from convert.task import Rejection
-from shards.load.plain import read_split
-from shards.mask import decode_mask
+from convert.job.task import Rejection
+from shards.layout import read_split
+from shards.pixels import decode_mask
 from shards.sample import Size
 
 

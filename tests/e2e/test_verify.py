@@ -15,13 +15,13 @@ from shards.index.huggingface import HUGGING_FACE
 from shards.index.registry import INDEX_FORMATS
 from shards.index.samples import encode_table, read_rows
 from shards.index.write import write_indexes
-from shards.tally import Tally
+from shards.manifest import Tally
 from shards.verify import verify
 from shards.verify.damage import difference
 from shards.verify.finding import OTHERS
-from shards.write import ShardWriter
+from shards.writer import ShardWriter
 from tests.conftest import command, hash_tree
-from tests.unit.test_sample import make
+from tests.unit.shards.test_sample import make
 
 SHARD = "ade20k/val/ade20k-val-000000"
 NAMES = [
@@ -238,14 +238,14 @@ def test_a_key_in_two_sources(copy):
         with ShardWriter(copy / source / "train", f"{source}-train-000000") as shard:
             shard.add(make(key="same-1"))
             shard.commit(task="t", tally=Tally(1), indexes=[DALI])
-        from convert.config import Entry, Handling
-        from convert.finish import finish_split
-        from convert.scan import SplitPlan
+        from convert.config.config import SourceConfig, SourceOptions
+        from convert.job.finish import finish_split
+        from convert.job.scan import SplitPlan
 
         class Stub:
             table = None
 
-        entry = Entry(Stub(), Handling())  # type: ignore[arg-type]
+        entry = SourceConfig(Stub(), SourceOptions())  # type: ignore[arg-type]
         finish_split(copy / source / "train", entry, source, "train", SplitPlan(1, 1, 0, 0, "d"))
     found = {(f, said) for f, said in problems(copy, "records") if "/train/" in f}
     assert found == {
@@ -286,7 +286,7 @@ def test_only_pixels_show_a_photo_that_was_forged(copy):
     """Everything else was made to fit: a shard written again, of a photo that does not decode."""
     import msgspec
 
-    from shards.load.plain import read_split
+    from shards.layout import read_split
     from shards.sample import EncodedImage
 
     folder = copy / "forged/train"
@@ -303,7 +303,7 @@ def test_only_pixels_show_a_photo_that_was_forged(copy):
     assert list(check_shard(folder, info, 0, deep=False)) == []
     told = [found.problem for found in check_shard(folder, info, 0, deep=True)]
     assert len(told) == 3
-    assert "its photo does not decode" in told[0]
+    assert "forged-1.jpg: does not decode" in told[0]
     assert "its label map holds the classes" in told[1]
     assert "which classes.json lacks" in told[2]
 

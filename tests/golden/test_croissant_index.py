@@ -8,8 +8,7 @@ import pyarrow as pa
 from shards.index import Listing
 from shards.index.croissant import source_files
 from shards.index.samples import SCHEMA
-from shards.manifest import ShardInfo, collect
-from shards.tally import Tally
+from shards.manifest import ShardInfo, Tally, collect
 
 
 def listing(split: str, *samples: int) -> Listing:

@@ -17,9 +17,8 @@ from shards.index.energon import ENERGON, shard_files, source_files
 from shards.index.huggingface import HUGGING_FACE
 from shards.index.samples import SCHEMA
 from shards.index.write import write_indexes
-from shards.load.plain import read_shard
-from shards.manifest import ShardInfo, collect
-from shards.tally import Tally
+from shards.layout import read_shard
+from shards.manifest import ShardInfo, Tally, collect
 from shards.tar import END, Entry, Member, read_members
 from shards.verify import verify
 from tests.conftest import hash_tree

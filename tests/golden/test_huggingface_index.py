@@ -10,9 +10,8 @@ from shards.index import Listing
 from shards.index.huggingface import output_files
 from shards.index.samples import SCHEMA
 from shards.layout import Annotations
-from shards.manifest import ShardInfo, collect
+from shards.manifest import ShardInfo, Tally, collect
 from shards.sample import Region
-from shards.tally import Tally
 
 FRONT = """\
 ---

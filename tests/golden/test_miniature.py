@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shards.load.plain import read_split
-from shards.mask import decode_mask
+from shards.layout import read_split
+from shards.pixels import decode_mask
 
 GOLDEN = Path(__file__).with_name("miniature.json")
 

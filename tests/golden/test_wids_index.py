@@ -11,8 +11,7 @@ from shards.index import Listing
 from shards.index.samples import SCHEMA
 from shards.index.wids import WIDS, split_files
 from shards.index.write import write_indexes
-from shards.manifest import ShardInfo, collect
-from shards.tally import Tally
+from shards.manifest import ShardInfo, Tally, collect
 from tests.conftest import command, hash_tree
 
 # As `widsindex create` of wids 0.1.11 writes it.

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from shards.load.plain import read_split
+from shards.layout import read_split
 
 
 class Plain(pickle.Unpickler):

@@ -19,7 +19,7 @@ import pytest
 from msgspec.structs import astuple, replace
 from PIL import Image
 
-from shards.load.plain import read_split
+from shards.layout import read_split
 from shards.sample import Region, Size, Span, Turn
 from tests.oracle.test_plain_readers import assert_mask, decode, read_source
 

@@ -10,10 +10,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from convert.decode import Header, read_header
-from convert.image import store
-from convert.jpeg import EOI, SOI, SOS
-from convert.policy import ImagePolicy
+from convert.image.decode import Header, read_header
+from convert.image.image import store
+from convert.image.jpeg import EOI, SOI, SOS
+from convert.image.policy import ImagePolicy
 from shards.sample import EncodedImage, Size
 
 POLICY = ImagePolicy(longest_side=1024, max_pixels=200_000)

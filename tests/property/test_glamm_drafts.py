@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.classes import ClassInfo
-from shards.load.glamm import ExampleError, Examples
-from shards.load.glamm.conversation import render
-from shards.load.glamm.sources import COUNTED, Task
+from shards.glamm import ExampleError, Examples
+from shards.glamm.conversation import render
+from shards.glamm.sources import COUNTED, Task
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size, Span, Turn
 
 SIZE = Size(4, 6)

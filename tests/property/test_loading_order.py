@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.errors import LoadError
-from shards.load.mix import MixPlan
-from shards.load.pattern import Pattern, whole_parts
-from shards.load.plan import EpochPlan, Order, share
-from shards.load.shuffle import Pass, key_of, permutation, scramble, segment
+from shards.load.sampling.mix import MixturePlan, Pattern, whole_parts
+from shards.load.sampling.plan import EpochPlan, SampleOrder, rank_slice
+from shards.load.sampling.shuffle import PassOrder, segment
+from shards.random import key_of, permutation, scramble
 
 sizes_of = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
 keys = st.integers(0, 2**64 - 1)
@@ -21,7 +21,9 @@ keys = st.integers(0, 2**64 - 1)
 def units(plan, epoch, world=1):
     """What all ranks are given in an epoch, batch by batch: [batches, ranks, places]."""
     batches = range(plan.batches(epoch))
-    ranks = [plan.slots(epoch, batches, share(plan.batch, r, world)).units for r in range(world)]
+    ranks = [
+        plan.slots(epoch, batches, rank_slice(plan.batch, r, world)).units for r in range(world)
+    ]
     return np.stack(ranks, axis=1)
 
 
@@ -54,13 +56,13 @@ def test_segments_are_a_bijection_of_stretches(count, streams):
 
 @given(sizes_of, keys, st.one_of(st.none(), st.integers(1, 5)))
 def test_a_pass_has_every_unit_once(sizes, key, block):
-    going = Pass(sizes, key, block)
+    going = PassOrder(sizes, key, block)
     assert sorted(going.at(np.arange(len(going)))) == list(range(sum(sizes)))
 
 
 @given(sizes_of, keys, st.integers(1, 4))
 def test_a_block_is_of_few_shards(sizes, key, block):
-    going = Pass(sizes, key, block)
+    going = PassOrder(sizes, key, block)
     shard = np.repeat(np.arange(len(sizes)), sizes)[going.at(np.arange(len(going)))]
     for number in range(len(sizes)):
         found = np.flatnonzero(shard == number)
@@ -69,7 +71,7 @@ def test_a_block_is_of_few_shards(sizes, key, block):
 
 
 orders = st.builds(
-    Order,
+    SampleOrder,
     batch=st.sampled_from([24, 48]),
     seed=st.integers(0, 5),
     shuffle=st.booleans(),
@@ -100,7 +102,7 @@ def test_an_epoch_has_every_unit_once(sizes, order, epoch):
 
 @given(sizes_of, orders)
 def test_ranks_share_the_same_batches(sizes, order):
-    order = Order(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
+    order = SampleOrder(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
     plan = EpochPlan(sizes, order)
     alone = units(plan, 1).reshape(plan.batches(1), -1)
     for world in (2, 3, 8):
@@ -109,35 +111,35 @@ def test_ranks_share_the_same_batches(sizes, order):
 
 @given(sizes_of, orders, st.data())
 def test_any_batch_at_once_is_the_batch_on_the_way(sizes, order, data):
-    order = Order(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
+    order = SampleOrder(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
     plan = EpochPlan(sizes, order)
     number = data.draw(st.integers(0, plan.batches(0) - 1))
-    places = share(order.batch, data.draw(st.integers(0, 2)), 3)
+    places = rank_slice(order.batch, data.draw(st.integers(0, 2)), 3)
     fresh = EpochPlan(sizes, order).slots(0, range(number, number + 1), places)
     everything = plan.slots(0, range(plan.batches(0)), places)
     assert np.array_equal(fresh.units[0], everything.units[number])
 
 
 def test_orders_differ_by_seed_and_epoch():
-    plans = [EpochPlan([50, 50], Order(10, seed=seed)) for seed in (0, 1)]
+    plans = [EpochPlan([50, 50], SampleOrder(10, seed=seed)) for seed in (0, 1)]
     seen = {tuple(units(plan, epoch).ravel()) for plan in plans for epoch in (0, 1)}
     assert len(seen) == 4
 
 
 @pytest.mark.parametrize("shards", [1, 100_000])
 def test_one_shard_or_very_many(shards):
-    plan = EpochPlan(np.full(shards, 640 // shards or 3), Order(64, block=4))
-    ranks = [plan.slots(0, range(2), share(64, rank, 64)).units for rank in range(64)]
+    plan = EpochPlan(np.full(shards, 640 // shards or 3), SampleOrder(64, block=4))
+    ranks = [plan.slots(0, range(2), rank_slice(64, rank, 64)).units for rank in range(64)]
     assert len(set(np.stack(ranks).ravel().tolist())) == 128
 
 
 def test_nodes_read_shards_of_their_own():
     shards, size = 64, 100
-    plan = EpochPlan([size] * shards, Order(64, block=2, streams=8))
+    plan = EpochPlan([size] * shards, SampleOrder(64, block=2, streams=8))
     for nodes in (1, 2, 4, 8):
         read = 0
         for node in range(nodes):
-            given_ = plan.slots(0, range(plan.batches(0)), share(64, node, nodes)).units
+            given_ = plan.slots(0, range(plan.batches(0)), rank_slice(64, node, nodes)).units
             read += len(np.unique(given_ // size))
         assert read <= shards + 2 * (nodes - 1)
 
@@ -148,7 +150,7 @@ def test_nodes_read_shards_of_their_own():
 )
 def test_a_share_that_cannot_be(batch, rank, world, said):
     with pytest.raises(LoadError, match=said):
-        share(batch, rank, world)
+        rank_slice(batch, rank, world)
 
 
 shares_of = st.lists(
@@ -184,7 +186,7 @@ mixes = st.tuples(
         max_size=4,
     ),
     st.builds(
-        Order,
+        SampleOrder,
         batch=st.sampled_from([4, 6, 24]),
         seed=st.integers(0, 3),
         shuffle=st.booleans(),
@@ -197,7 +199,7 @@ mixes = st.tuples(
 def mixed(mix, **more):
     parts, order = mix
     sizes = [sizes for sizes, _ in parts]
-    return MixPlan(sizes, [Fraction(share_) for _, share_ in parts], order, **more)
+    return MixturePlan(sizes, [Fraction(share_) for _, share_ in parts], order, **more)
 
 
 def drawn(plan, epoch):
@@ -234,7 +236,9 @@ def test_ranks_share_a_mixture(mix, world):
     plan = mixed(mix, epoch_batches=12)
     if plan.batch % world:
         return
-    ranks = [plan.slots(1, range(3, 9), share(plan.batch, rank, world)) for rank in range(world)]
+    ranks = [
+        plan.slots(1, range(3, 9), rank_slice(plan.batch, rank, world)) for rank in range(world)
+    ]
     alone = plan.slots(1, range(3, 9), range(plan.batch))
     for field, whole in enumerate(alone):
         assert np.array_equal(np.concatenate([each[field] for each in ranks], axis=1), whole)

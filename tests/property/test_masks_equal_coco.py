@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.errors import MaskError
-from shards.mask import decode_mask, encode_mask
+from shards.pixels import decode_mask, encode_mask
 from shards.sample import Rle, Size
 from tests.property.strategies import coco_decode, coco_encode, masks, sizes
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from convert.mask import nearest
+from convert.sample.masks import nearest
 from shards import rle
 from shards.rle.choice import choose
 from shards.sample import Size

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from shards.errors import SampleError
 from shards.index.dali import DALI
-from shards.layout import Annotations, from_members, to_members
-from shards.load.plain import read_shard
-from shards.mask import decode_mask
+from shards.layout import Annotations, from_members, read_shard, to_members
+from shards.manifest import Tally
+from shards.pixels import decode_mask
 from shards.sample import EncodedImage, Region, Rle, Size, Span, check
-from shards.tally import Tally
 from shards.tar import BLOCK, read_members
-from shards.write import ShardWriter
+from shards.writer import ShardWriter
 from tests.property.strategies import coco_decode, samples
-from tests.unit.test_sample import make
+from tests.unit.shards.test_sample import make
 
 FIELDS = [
     "size", "original_size", "file", "ids", "captions", "regions", "conversations", "label_table",

@@ -10,8 +10,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert.errors import MaskDecodeError, SizeMismatchError
-from convert.mask import nearest, store_masks
-from convert.record import Polygons, Runs
+from convert.record import Polygons, RunLengths
+from convert.sample.masks import nearest, store_masks
 from shards.sample import Rle, Size
 from tests.property.strategies import coco_decode, coco_encode, masks, sizes
 
@@ -30,7 +30,7 @@ def reference(union: np.ndarray, stored: Size) -> Rle:
     return coco_encode(np.asarray(small) > 0)
 
 
-def runs_of(mask: np.ndarray) -> Runs:
+def runs_of(mask: np.ndarray) -> RunLengths:
     """Uncompressed run lengths, one pixel at a time, as COCO's crowd masks have them."""
     lengths, value = [0], False
     for pixel in mask.T.reshape(-1).tolist():
@@ -38,7 +38,7 @@ def runs_of(mask: np.ndarray) -> Runs:
             lengths.append(0)
             value = pixel
         lengths[-1] += 1
-    return Runs(Size(*mask.shape), tuple(lengths))
+    return RunLengths(Size(*mask.shape), tuple(lengths))
 
 
 @st.composite
@@ -95,7 +95,7 @@ def test_empty_runs_inside_are_taken_out(mask, places) -> None:
         at = place % len(lengths)
         lengths[at : at + 1] = [lengths[at] // 2, 0, lengths[at] - lengths[at] // 2]
     size = Size(*mask.shape)
-    assert store_mask((Runs(size, tuple(lengths)),), size, size) == coco_encode(mask)
+    assert store_mask((RunLengths(size, tuple(lengths)),), size, size) == coco_encode(mask)
 
 
 @given(masks(), st.data())
@@ -121,13 +121,13 @@ HOSTILE = {
     "1e300": Polygons(((0.0, 0.0, 1.0, 1.0, 1e300, 2.0),)),
     "a good ring and a bad one": Polygons(((0.0, 0.0, 2.0, 0.0, 2.0, 2.0), (1e300,) * 6)),
     "three million numbers": Polygons(((0.0, 1.0) * 1_500_000,)),
-    "runs too few": Runs(NINE, (8,)),
-    "runs too many": Runs(NINE, (10,)),
-    "no runs": Runs(NINE, ()),
-    "a negative run": Runs(NINE, (10, -1)),
-    "a negative run that an overflow hides": Runs(NINE, (HUGE, -1, HUGE, HUGE, HUGE, 10)),
-    "64 bits overflow": Runs(NINE, (HUGE, HUGE, HUGE, HUGE, 9)),
-    "65 bits": Runs(NINE, (2**64, 9)),
+    "runs too few": RunLengths(NINE, (8,)),
+    "runs too many": RunLengths(NINE, (10,)),
+    "no runs": RunLengths(NINE, ()),
+    "a negative run": RunLengths(NINE, (10, -1)),
+    "a negative run that an overflow hides": RunLengths(NINE, (HUGE, -1, HUGE, HUGE, HUGE, 10)),
+    "64 bits overflow": RunLengths(NINE, (HUGE, HUGE, HUGE, HUGE, 9)),
+    "65 bits": RunLengths(NINE, (2**64, 9)),
     "counts of nothing": Rle(NINE, b""),
     "counts unterminated": Rle(NINE, b"P"),
     "counts too few": Rle(NINE, b"8"),
@@ -148,8 +148,8 @@ def test_hostile_masks(part, stored) -> None:
 @given(
     st.one_of(
         st.builds(Rle, st.just(NINE), st.binary(max_size=12)),
-        st.builds(Runs, st.just(NINE), st.lists(st.integers(), max_size=6).map(tuple)),
-        st.builds(Runs, st.just(NINE), st.lists(st.integers(-1, 9), max_size=6).map(tuple)),
+        st.builds(RunLengths, st.just(NINE), st.lists(st.integers(), max_size=6).map(tuple)),
+        st.builds(RunLengths, st.just(NINE), st.lists(st.integers(-1, 9), max_size=6).map(tuple)),
         st.builds(
             Polygons, st.lists(st.lists(st.floats(), max_size=9).map(tuple), max_size=2).map(tuple)
         ),

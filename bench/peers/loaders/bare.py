@@ -12,8 +12,8 @@ import simplejpeg
 
 from bench.peers.loaders.data import OURS, members
 from bench.peers.loaders.way import Task, Way
-from shards.load.plan import EpochPlan, Order
-from shards.load.split import Split
+from shards.load.reading.split import Split
+from shards.load.sampling.plan import EpochPlan, SampleOrder
 
 _BUFFER, _ROTATED = 1 << 20, 3
 """Batches that a loader holds at the least: one is read, one is ready, one is used."""
@@ -43,7 +43,7 @@ class _Reads:
 
     def __iter__(self) -> Iterator[int]:
         task, split = self.task, Split.open(self.task.root / OURS)
-        plan = EpochPlan(split.sizes, Order(task.batch * task.world))
+        plan = EpochPlan(split.sizes, SampleOrder(task.batch * task.world))
         places = range(task.rank * task.batch, (task.rank + 1) * task.batch)
         found = split.places(plan.slots(0, range(plan.batches(0)), places).units.ravel())
         files = [os.open(_tar(task.root, name), os.O_RDONLY) for name in split.names]

@@ -1,6 +1,6 @@
 """What is raced against what, and what is claimed of it: names of ways, and goals."""
 
-from bench.command import Claim
+from bench.harness.command import Claim
 from bench.peers.loaders import (
     bare,
     by_dali,

@@ -8,19 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from convert.policy import ImagePolicy
+from convert.image.policy import ImagePolicy
 from shards.checksum import hash_file
 from shards.index.dali import DALI
 from shards.index.energon import ENERGON
 from shards.index.samples import SAMPLES
 from shards.index.wids import WIDS
 from shards.index.write import merge_rows, write_indexes
-from shards.layout import to_members
-from shards.load.plain import read_split
-from shards.manifest import MANIFEST, collect, encode
+from shards.layout import read_split, to_members
+from shards.manifest import MANIFEST, Tally, collect, encode
 from shards.sample import EncodedImage, Region, Rle, Sample, Size
-from shards.tally import Tally
-from shards.write import ShardWriter
+from shards.writer import ShardWriter
 
 SOURCE, SPLIT = "bench", "train"
 OURS = Path("ours", SOURCE, SPLIT)

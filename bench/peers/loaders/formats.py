@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.peers.loaders.data import OURS, members
 from shards.layout import to_members
-from shards.load.index import SampleIndex
+from shards.load.reading.index import SampleIndex
 from shards.manifest import read_manifest
 
 TARS, MDS, CHUNKS, LINKS, FILES = "webdataset", "streaming", "litdata", "wids", "files"
@@ -42,7 +42,7 @@ def _write_tars(root: Path, folder: Path) -> None:
     most = -(-manifest.samples // len(manifest.shards))
     with webdataset.ShardWriter(f"{folder}/%06d.tar", maxcount=most, verbose=0) as shards:
         for key, photo, annotations in members(root):
-            shards.write({"__key__": key, "jpg": photo, "mp": annotations})
+            shards.writer({"__key__": key, "jpg": photo, "mp": annotations})
 
 
 def import_streaming() -> Any:
@@ -72,7 +72,7 @@ def _write_mds(root: Path, folder: Path) -> None:
     columns = {"key": "str", "jpg": "bytes", "mp": "bytes"}
     with MDSWriter(out=str(folder), columns=columns) as shards:
         for key, photo, annotations in members(root):
-            shards.write({"key": key, "jpg": photo, "mp": annotations})
+            shards.writer({"key": key, "jpg": photo, "mp": annotations})
 
 
 class _Read:

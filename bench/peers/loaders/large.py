@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bench.command import Table
+from bench.harness.command import Table
 from bench.peers.loaders.data import OURS
 from bench.peers.loaders.race import Setting, time_once
 from bench.peers.loaders.told import table

@@ -6,31 +6,29 @@ from typing import Any
 
 from bench.peers.loaders.data import OURS
 from bench.peers.loaders.way import Stored, Task, Way
-from shards.load.loader import Loader
-from shards.load.making import Pace, Work
-from shards.load.opening import open_data
-from shards.load.pixels import PixelBatch, PixelWork
-from shards.load.plan import Order
-from shards.load.raw import RawBatch
-from shards.load.split import EVERYTHING
-from shards.load.works import RawWork
+from shards.load.batches import BatchTransform, LoaderOptions
+from shards.load.loader import Loader, open_data
+from shards.load.reading.batch import RawBatch
+from shards.load.reading.split import EVERYTHING
+from shards.load.sampling.plan import SampleOrder
+from shards.load.transforms import PixelBatch, PixelTransform, RawTransform
 
 _WORKERS = 2
 
 
-def open_loader(task: Task, work: Work[Any], pace: Pace) -> Loader[Any]:
+def open_loader(task: Task, work: BatchTransform[Any], pace: LoaderOptions) -> Loader[Any]:
     """A loader as `ShardLoader` makes it, without torch."""
-    order = Order(task.batch * task.world)
+    order = SampleOrder(task.batch * task.world)
     opened = open_data(task.root / OURS, order, EVERYTHING, task.rank, task.world)
     return Loader(opened.schedule, work, pace, opened.digest)
 
 
-def _raw(pace: Pace, task: Task) -> Loader[RawBatch]:
-    return open_loader(task, RawWork(), pace)
+def _raw(pace: LoaderOptions, task: Task) -> Loader[RawBatch]:
+    return open_loader(task, RawTransform(), pace)
 
 
-def _cpu(pace: Pace, task: Task) -> Loader[PixelBatch]:
-    return open_loader(task, PixelWork(), pace)
+def _cpu(pace: LoaderOptions, task: Task) -> Loader[PixelBatch]:
+    return open_loader(task, PixelTransform(), pace)
 
 
 class _Workers:
@@ -82,11 +80,13 @@ WORKERS = "ours under a DataLoader, 2 workers"
 CPU = "ours, decoded, 2 threads"
 CPU_MAPPED = "ours, decoded, 2 threads, mapped"
 WAYS: Mapping[str, Way] = {
-    ONE: Way("ours", partial(_raw, Pace(threads=1)), len, look_raw),
-    MAPPED: Way("ours", partial(_raw, Pace(threads=0, mapped=True)), len, look_raw),
-    UNCHECKED: Way("ours", partial(_raw, Pace(threads=1, check=False)), len, look_raw),
-    TWO: Way("ours", partial(_raw, Pace(threads=2)), len, look_raw),
+    ONE: Way("ours", partial(_raw, LoaderOptions(threads=1)), len, look_raw),
+    MAPPED: Way("ours", partial(_raw, LoaderOptions(threads=0, mapped=True)), len, look_raw),
+    UNCHECKED: Way("ours", partial(_raw, LoaderOptions(threads=1, check=False)), len, look_raw),
+    TWO: Way("ours", partial(_raw, LoaderOptions(threads=2)), len, look_raw),
     WORKERS: Way("ours", _Workers, len, list, ["torch"]),
-    CPU: Way("ours", partial(_cpu, Pace(threads=2)), _count_pixels, None),
-    CPU_MAPPED: Way("ours", partial(_cpu, Pace(threads=2, mapped=True)), _count_pixels, None),
+    CPU: Way("ours", partial(_cpu, LoaderOptions(threads=2)), _count_pixels, None),
+    CPU_MAPPED: Way(
+        "ours", partial(_cpu, LoaderOptions(threads=2, mapped=True)), _count_pixels, None
+    ),
 }

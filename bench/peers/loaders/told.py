@@ -5,7 +5,7 @@ from statistics import median
 
 import msgspec
 
-from bench.command import Claim, Row, Table, tabulate
+from bench.harness.command import Claim, Row, Table, tabulate
 from bench.peers.loaders.timed import Timed
 
 

@@ -1,13 +1,20 @@
 """PyTorch: `ShardLoader` makes batches by threads, `ShardDataset` feeds a `DataLoader`."""
 
-from shards.load.making import Pace
-from shards.load.mixture import Member, Mixture
-from shards.load.pixels import all_masks, no_masks
-from shards.load.split import Chosen, Split
+from shards.load.batches import LoaderOptions
+from shards.load.mixture import Mixture, MixtureDataset
+from shards.load.reading.split import Selection, Split
 from shards.load.torch.dataset import ShardDataset
 from shards.load.torch.loader import ShardLoader
+from shards.load.transforms import all_masks, no_masks
 
 __all__ = [
-    "Chosen", "Member", "Mixture", "Pace", "ShardDataset", "ShardLoader", "Split", "all_masks",
+    "LoaderOptions",
+    "Mixture",
+    "MixtureDataset",
+    "Selection",
+    "ShardDataset",
+    "ShardLoader",
+    "Split",
+    "all_masks",
     "no_masks",
 ]  # fmt: skip

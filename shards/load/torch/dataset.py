@@ -9,11 +9,9 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from shards.errors import LoadError
-from shards.load.making import Pace
-from shards.load.opening import Data
-from shards.load.state import check_epoch
-from shards.load.torch.loader import ShardLoader
-from shards.load.torch.work import ranks
+from shards.load.batches import LoaderOptions
+from shards.load.loader import Data, check_epoch
+from shards.load.torch.loader import ShardLoader, ranks
 
 _WORKERS, _INSIDE = "workers", "inside"
 _OWN = ("epoch", "batch", _WORKERS, _INSIDE)
@@ -44,7 +42,7 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]
         super().__init__()
         if settings.get("rank") is None and settings.get("world_size") is None:
             settings["rank"], settings["world_size"] = ranks()
-        settings.setdefault("pace", Pace(threads=0))
+        settings.setdefault("pace", LoaderOptions(threads=0))
         self.batch_size, self._whole = batch_size, whole_batches
         self._made_of = (data, batch_size, settings)
         self._loader: ShardLoader | None = ShardLoader(data, batch_size, **settings)

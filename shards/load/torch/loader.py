@@ -1,17 +1,88 @@
 """Batches by threads."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-from shards.load.loader import Loader
-from shards.load.making import Pace
-from shards.load.opening import Data, open_data
-from shards.load.pixels import ChooseMasks, no_masks
-from shards.load.plan import Order, Tail
-from shards.load.ranks import threads
-from shards.load.split import Chosen
-from shards.load.torch.work import Collate, Decode, as_list, make_work, ranks
-from shards.load.works import Example
+import torch
+from numpy.typing import NDArray
+from torch import distributed
+
+from shards.errors import LoadError
+from shards.load.batches import BatchTransform, LoaderOptions
+from shards.load.loader import Data, Loader, open_data
+from shards.load.ranks import rank_and_world, threads
+from shards.load.reading.buffers import Bytes, shaped
+from shards.load.reading.split import Selection
+from shards.load.sampling.plan import SampleOrder, Tail
+from shards.load.transforms import (
+    ChooseMasks,
+    ExampleFunction,
+    ExampleTransform,
+    PixelTransform,
+    RawTransform,
+    no_masks,
+)
+
+Decode = Literal["raw", "cpu", "cuda"]
+Collate = Callable[[list[Any]], Any]
+
+
+def ranks() -> tuple[int, int]:
+    """(rank, world size) as torch.distributed has them, or else the environment."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return rank_and_world()
+
+
+def make_transform(  # noqa: PLR0913 - a choice each
+    decode: Decode,
+    example: ExampleFunction[Any] | Sequence[ExampleFunction[Any]] | None,
+    collate: Collate,
+    *,
+    masks: ChooseMasks,
+    labels: bool,
+    device: str,
+) -> BatchTransform[Any]:
+    """What samples are made into; the arguments are those of `ShardLoader`.
+
+    Raises:
+        LoadError: if there is no such way.
+    """
+    if example is not None:
+        return ExampleTransform(example, collate)
+    if decode == "raw":
+        return RawTransform()
+    if decode == "cpu":
+        if not torch.cuda.is_available():
+            return PixelTransform(masks, labels)
+        return PixelTransform(masks, labels, Pinned(), Pinned())
+    if decode == "cuda":
+        from shards.load.torch.cuda import DeviceTransform
+
+        return DeviceTransform(masks, torch.device(device))
+    raise LoadError(f"decode is {decode!r}; expected 'raw', 'cpu' or 'cuda'")
+
+
+class Pinned:
+    """Memory that a GPU reads by itself.
+
+    Torch gives it out again, and knows which copies to a GPU are not done when the last reference
+    goes: `Memory` sees references alone.
+    """
+
+    def take(self, size: int) -> Bytes:
+        """An array of so many bytes, with whatever was in it before: uint8 [size]."""
+        memory: Bytes = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
+        return memory
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """The same for any shape and type."""
+        return shaped(self.take, shape, dtype)
+
+
+def as_list(made: list[Any]) -> list[Any]:
+    """The batch is the list of its examples."""
+    return made
 
 
 class ShardLoader(Loader[Any]):
@@ -28,7 +99,7 @@ class ShardLoader(Loader[Any]):
         batch_size: int,
         *,
         decode: Decode = "cpu",
-        example: Example[Any] | Sequence[Example[Any]] | None = None,
+        example: ExampleFunction[Any] | Sequence[ExampleFunction[Any]] | None = None,
         collate: Collate = as_list,
         masks: ChooseMasks = no_masks,
         labels: bool = False,
@@ -42,7 +113,7 @@ class ShardLoader(Loader[Any]):
         tail: Tail = "drop",
         rank: int | None = None,
         world_size: int | None = None,
-        pace: Pace | None = None,
+        pace: LoaderOptions | None = None,
     ) -> None:
         """Open the data.
 
@@ -73,7 +144,7 @@ class ShardLoader(Loader[Any]):
         """
         if rank is None and world_size is None:
             rank, world_size = ranks()
-        order = Order(batch_size * (world_size or 1), seed, shuffle, block, streams, tail)
-        opened = open_data(data, order, Chosen(question, expand), rank, world_size)
-        work = make_work(decode, example, collate, masks=masks, labels=labels, device=device)
-        super().__init__(opened.schedule, work, pace or Pace(threads()), opened.digest)
+        order = SampleOrder(batch_size * (world_size or 1), seed, shuffle, block, streams, tail)
+        opened = open_data(data, order, Selection(question, expand), rank, world_size)
+        work = make_transform(decode, example, collate, masks=masks, labels=labels, device=device)
+        super().__init__(opened.schedule, work, pace or LoaderOptions(threads()), opened.digest)

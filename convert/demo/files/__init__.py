@@ -1,0 +1,1 @@
+"""Writers of the upstream file formats that the miniature is drawn in."""

@@ -1,0 +1,1 @@
+"""Drawn photos: shapes, colours, and what is true of them."""

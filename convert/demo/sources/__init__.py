@@ -1,0 +1,1 @@
+"""One module per source: its miniature in its upstream layout."""

@@ -1,0 +1,1 @@
+"""Run a function over tasks, in this process or on Ray."""

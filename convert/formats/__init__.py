@@ -1,1 +1,0 @@
-"""Readers of public layouts. They know formats, not sources."""

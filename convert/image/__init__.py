@@ -1,0 +1,1 @@
+"""Photos: bytes in, bytes of a stored photo out. Pure."""

@@ -1,0 +1,1 @@
+"""One run: choose, plan, make shards, finish, report."""

@@ -1,0 +1,82 @@
+"""Fold the finished shards of a split into what stands beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from convert.config.config import SourceConfig
+from convert.job.scan import SplitPlan, planned_shards
+from shards.checksum import hash_file
+from shards.classes import CLASSES
+from shards.errors import CorruptShardError
+from shards.index.samples import SAMPLES
+from shards.index.write import merge_rows
+from shards.manifest import MANIFEST, Manifest, ShardInfo, collect, encode, read_info, read_manifest
+from shards.storage import write_if_changed
+
+
+def finish_split(  # noqa: PLR0913 - a name each
+    folder: Path,
+    entry: SourceConfig,
+    source: str,
+    split: str,
+    plan: SplitPlan,
+    *,
+    indexes: Sequence[str] = (),
+) -> Manifest | None:
+    """The manifest of a split, written; None if a shard is not there yet.
+
+    Args:
+        folder: of the split. If any shard changed, its old manifest and index are gone.
+        entry: of the source.
+        source: its name.
+        split: its name.
+        plan: of the split.
+        indexes: names of the index formats that the job writes.
+    """
+    names = planned_shards(source, split, plan)
+    infos = [info for name in names if (info := read_info(folder / f"{name}.json"))]
+    if len(infos) < len(names):
+        return None
+    _remove_others(folder, f"{source}-{split}-", set(names))
+    table = entry.source.table
+    if table is not None:
+        write_if_changed(folder / CLASSES, encode(table.classes))
+    files = [SAMPLES] if table is None else [CLASSES, SAMPLES]
+    hashes = _known_hashes(folder, files, infos)
+    if not hashes:
+        merge_rows(folder, infos)
+        hashes = {name: hash_file(folder / name) for name in files}
+    policy: dict[str, object] = msgspec.to_builtins(entry.handling.image)
+    manifest = collect(
+        source,
+        split,
+        plan.digest,
+        policy,
+        infos,
+        evaluated=plan.evaluated,
+        files=hashes,
+        indexes=indexes,
+    )
+    write_if_changed(folder / MANIFEST, encode(manifest))
+    return manifest
+
+
+def _known_hashes(folder: Path, files: list[str], infos: Sequence[ShardInfo]) -> dict[str, str]:
+    """Those of a manifest that is still true: ten million rows are not read to change nothing."""
+    try:
+        manifest = read_manifest(folder)
+    except CorruptShardError:
+        return {}
+    same = manifest.shards == tuple(infos) and sorted(manifest.files) == files
+    there = all((folder / name).is_file() for name in files)
+    return dict(manifest.files) if same and there else {}
+
+
+def _remove_others(folder: Path, prefix: str, planned: set[str]) -> None:
+    """Delete shards that an earlier, larger plan left over; the job asked for leave."""
+    for path in sorted(folder.glob(f"{prefix}*")):
+        name = path.name.partition(".")[0]
+        if name not in planned and name.removeprefix(prefix).isdecimal():
+            path.unlink(missing_ok=True)

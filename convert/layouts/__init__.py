@@ -1,1 +1,0 @@
-"""How annotation files are read that hold one split each."""

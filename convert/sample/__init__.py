@@ -1,0 +1,1 @@
+"""A record and the bytes of its files become a sample. Pure."""

@@ -1,0 +1,1 @@
+"""Readers of public annotation layouts. They know formats, not sources."""

@@ -1,0 +1,63 @@
+"""LLaVA-Instruct: conversations about a photo, in words alone.
+
+Layout: haotian-liu/LLaVA, `llava_instruct_150k.json`, a list of `{id, image, conversations}`.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import msgspec
+
+from convert.record import Paths, Record
+from convert.sources.annotations.coco import photo_places
+from convert.sources.annotations.layout import Layout
+from convert.sources.annotations.typed_json import read_json
+from convert.sources.files import DataRoot
+from convert.sources.source import make_id
+from shards.sample import Turn
+
+
+class _Turn(msgspec.Struct, frozen=True, rename={"speaker": "from", "text": "value"}):
+    speaker: str
+    text: str
+
+
+class _Row(msgspec.Struct, frozen=True):
+    image: str
+    conversations: tuple[_Turn, ...]
+    id: str = ""
+
+
+class _Data(msgspec.Struct, frozen=True, array_like=True):
+    file: str
+    ids: list[str]
+    conversations: list[tuple[Turn, ...]]
+
+
+_decoder = msgspec.msgpack.Decoder(_Data)
+
+
+def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
+    """One item per photo, with all conversations about it, which have one id upstream."""
+    photos: dict[str, _Data] = {}
+    for row in read_json(root, place, list[_Row]):
+        data = photos.setdefault(row.image, _Data(row.image, [], []))
+        data.ids.append(row.id)
+        data.conversations.append(tuple(Turn(t.speaker, t.text) for t in row.conversations))
+    for data in photos.values():
+        item_id = make_id(PurePosixPath(data.file).stem)
+        yield item_id, msgspec.msgpack.encode(data)
+
+
+def record(data: bytes, folders: Paths) -> Record:
+    """Text as upstream wrote it, with its `<image>` mark wherever that stands."""
+    photo = _decoder.decode(data)
+    return Record(
+        photo=photo_places(folders, photo.file),
+        file=photo.file,
+        ids={"conversation_ids": tuple(photo.ids)},
+        conversations=tuple(photo.conversations),
+    )
+
+
+CONVERSATIONS = Layout(scan=scan, record=record)

@@ -1,0 +1,20 @@
+"""What a layout is: two pure readings of one annotation file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from convert.record import Paths, Record
+from convert.sources.files import DataRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read the annotation file of a split.
+
+    Attributes:
+        scan: (root, place of the file) -> (id, data) of every photo, in upstream's order.
+        record: (data, folders its photo may be in) -> the record.
+    """
+
+    scan: Callable[[DataRoot, str], Iterator[tuple[str, bytes]]]
+    record: Callable[[bytes, Paths], Record]

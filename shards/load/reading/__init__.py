@@ -1,0 +1,1 @@
+"""Bytes of samples, by their numbers in a split."""

@@ -1,0 +1,88 @@
+"""A split by its index: any sample by one `pread`, and questions that touch no tar."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.classes import CLASSES
+from shards.index.samples import SAMPLES
+from shards.index.write import open_listing
+from shards.layout import from_members
+from shards.load.reading.query import select
+from shards.load.storage.files import open_files, read_sound
+from shards.manifest import MANIFEST, read_manifest
+from shards.sample import Sample
+from shards.tar import parse_sample
+
+
+class SampleIndex:
+    """The samples of a split by number, in stored order. A context manager.
+
+    Opening maps the index into memory and reads none of it: ten million rows open as fast as ten.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        """Open a split.
+
+        Args:
+            where: its folder or URL (docs/remote.md).
+
+        Raises:
+            CorruptShardError: if its manifest or its index is missing or damaged.
+            LoadError: if a URL is not understood, or its server does not answer or refuses.
+        """
+        self._files = open_files(where)
+        folder = self._files.path(MANIFEST).parent
+        manifest = read_manifest(folder)
+        self._files.path(SAMPLES)
+        if CLASSES in manifest.files:
+            self._files.path(CLASSES)
+        self._listing = open_listing(folder, manifest)
+        rows = self._listing.rows
+        self._places = [rows.column(name) for name in ("shard", "offset", "size", "checksum")]
+        self._names = [f"{info.name}.tar" for info in manifest.shards]
+
+    def __len__(self) -> int:
+        """How many samples."""
+        return int(self._listing.rows.num_rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._files.close()
+
+    def __getitem__(self, number: int) -> Sample:
+        """The sample of that number.
+
+        Raises:
+            IndexError: if there is none.
+            CorruptShardError: naming shard and offset, if its bytes are not those written.
+            LoadError: if the server of a URL does not answer or refuses.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        shard, offset, size, checksum = (column[number].as_py() for column in self._places)
+        out = bytearray(size)
+        read_sound(self._files, self._names[shard], offset, memoryview(out), checksum)
+        key, members = parse_sample(memoryview(out))
+        return from_members(key, members)
+
+    def where(self, question: str) -> NDArray[np.int64]:
+        """Numbers of the samples that a question is true of, in order: int64 [found].
+
+        `masks >= 3 and classes contains 'dog'`: columns of docs/format.md, compared by
+        `= != < <= > >=` or searched by `contains`, all of them true.
+
+        Raises:
+            ValueError: saying what in the question is not understood.
+        """
+        return select(self._listing.rows, question, self._listing.classes)

@@ -1,0 +1,201 @@
+"""Pixels of stored samples: decode a photo, decode a label map, paint masks. One of each.
+
+Everybody who needs pixels (loader, training examples, viewer, verifier) gets them here, so that all
+of them accept the same samples and report damage in the same words: `DecodeError` names the sample,
+the member and the reason.
+
+Photos are decoded by simplejpeg, or by Pillow where that is missing; label maps by Pillow. Both are
+imported when they are first needed.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards import rle
+from shards.errors import DecodeError, MaskError, MissingExtraError
+from shards.layout import ANNOTATIONS, LABELS
+from shards.sample import Rle, Sample, Size
+
+Bytes = NDArray[np.uint8]
+Channels = Literal["RGB", "RGBX"]
+"""RGBX has a fourth byte of padding in each pixel, which is how Pillow holds RGB in memory."""
+
+_COLOUR = frozenset(("YCbCr", "RGB"))
+"""Colour spaces of a stored JPEG, as simplejpeg names them (docs/format.md: photos are RGB)."""
+
+
+def decode_photo(sample: Sample, out: Bytes | None = None, channels: Channels = "RGB") -> Bytes:
+    """Decode a sample's photo: uint8 [height, width, 3], or 4 for RGBX.
+
+    Args:
+        sample: with the photo.
+        out: contiguous array of that shape to decode into; by default a new one.
+        channels: bytes of a pixel.
+
+    Raises:
+        DecodeError: if the photo is damaged, not RGB, or of another size than its annotations say.
+        MissingExtraError: if neither simplejpeg nor Pillow is installed.
+    """
+    size, member = sample.image.size, sample.image.extension
+    if out is None:
+        out = np.empty((size.height, size.width, len(channels)), np.uint8)
+    if member == "jpg":
+        try:
+            import simplejpeg
+        except ImportError:
+            pass
+        else:
+            return _decode_jpeg(simplejpeg, sample, out, channels)
+    out[..., :3] = _decode_image(sample, member, sample.image.data, "RGB")
+    out[..., 3:] = 255
+    return out
+
+
+def _decode_jpeg(simplejpeg: Any, sample: Sample, out: Bytes, channels: Channels) -> Bytes:
+    data = sample.image.data
+    try:
+        height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
+        _expect_size(sample, "jpg", Size(height, width))
+        if colour not in _COLOUR:
+            raise _damaged(sample, "jpg", f"expected an RGB photo, found {colour}")
+        simplejpeg.decode_jpeg(data, channels, buffer=out)
+    except ValueError as error:
+        raise _damaged(sample, "jpg", f"does not decode: {error}") from error
+    return out
+
+
+def decode_labels(sample: Sample, out: Bytes | None = None) -> Bytes:
+    """Decode a sample's label map: class ids, uint8 [height, width]; 255 is ignore.
+
+    Args:
+        sample: with the label map.
+        out: array of that shape to copy the ids into; by default a new, read-only one.
+
+    Raises:
+        DecodeError: if there is none, it is damaged, or not 8-bit grayscale of the photo's size.
+        MissingExtraError: if Pillow is not installed.
+    """
+    if sample.labels is None:
+        raise _damaged(sample, LABELS, "the sample has no label map")
+    ids = _decode_image(sample, LABELS, sample.labels.png, "L")
+    if out is None:
+        return ids
+    out[:] = ids
+    return out
+
+
+def _decode_image(sample: Sample, member: str, data: bytes, mode: str) -> Bytes:
+    """The pixels of an image of one mode and of the sample's size, by Pillow."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError(
+            f"decoding {sample.key}.{member} needs Pillow: pip install 'glamm-shards[load]'"
+        ) from error
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _expect_size(sample, member, Size(image.height, image.width))
+            if image.mode != mode:
+                raise _damaged(sample, member, f"expected mode {mode}, found {image.mode}")
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise _damaged(sample, member, f"does not decode: {error}") from error
+
+
+def masks_of(sample: Sample, regions: Sequence[int]) -> list[Rle]:
+    """The masks of some regions.
+
+    Raises:
+        DecodeError: if a region has none.
+    """
+    masks = []
+    for number in regions:
+        mask = sample.regions[number].mask
+        if mask is None:
+            raise _damaged(sample, ANNOTATIONS, f"region {number} has no mask")
+        masks.append(mask)
+    return masks
+
+
+def decode_runs(sample: Sample, masks: Sequence[Rle]) -> rle.Runs:
+    """Masks of a sample as run lengths, checked against the size of its photo.
+
+    Raises:
+        DecodeError: if one is of another size, or its counts are damaged.
+    """
+    size = sample.image.size
+    if any(mask.size != size for mask in masks):
+        raise _explain_masks(sample, masks)
+    try:
+        return rle.parse([mask.counts for mask in masks], size)
+    except MaskError as error:
+        raise _explain_masks(sample, masks) from error
+
+
+def _explain_masks(sample: Sample, masks: Sequence[Rle]) -> DecodeError:
+    """The error for masks of which at least one is wrong: it names the first one's region."""
+    size = sample.image.size
+    for mask in masks:
+        try:
+            rle.parse([mask.counts], mask.size)
+        except MaskError as error:
+            reason = str(error).removeprefix("mask 0: ")
+        else:
+            reason = "" if mask.size == size else f"mask is {mask.size}, the photo {size}"
+        if reason:
+            region = next(n for n, region in enumerate(sample.regions) if region.mask == mask)
+            return _damaged(sample, ANNOTATIONS, f"region {region}: {reason}")
+    raise AssertionError(f"{sample.key}: no mask is wrong")
+
+
+def paint_masks(
+    sample: Sample, masks: Sequence[Rle], out: NDArray[np.bool_] | Bytes | None = None
+) -> NDArray[np.bool_] | Bytes:
+    """Paint masks of a sample as 0 and 1: [masks, height, width].
+
+    Args:
+        sample: whose masks these are.
+        masks: any of its masks, in any order.
+        out: bool or uint8 array of that shape to paint into; by default a new bool one.
+
+    Raises:
+        DecodeError: if a mask is of another size than the photo, or its counts are damaged.
+    """
+    size = sample.image.size
+    if out is None:
+        out = np.empty((len(masks), size.height, size.width), np.bool_)
+    if masks:
+        rle.paint(decode_runs(sample, masks), out)
+    return out
+
+
+def decode_mask(mask: Rle) -> NDArray[np.bool_]:
+    """One mask as bool [height, width].
+
+    Raises:
+        MaskError: if the counts do not describe a mask of their size.
+    """
+    runs = rle.parse([mask.counts], mask.size)  # first, for a size that no memory would hold
+    out = np.empty((1, mask.size.height, mask.size.width), np.bool_)
+    rle.paint(runs, out)
+    pixels: NDArray[np.bool_] = out[0]
+    return pixels
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> Rle:
+    """Run-length encode a bool [height, width] mask; both sides must be at least 1."""
+    (counts,) = rle.write(rle.trace(mask[None]))
+    return Rle(Size(*mask.shape), counts)
+
+
+def _expect_size(sample: Sample, member: str, found: Size) -> None:
+    if found != sample.image.size:
+        raise _damaged(sample, member, f"is {found}, its annotations say {sample.image.size}")
+
+
+def _damaged(sample: Sample, member: str, reason: str) -> DecodeError:
+    return DecodeError(f"{sample.key}.{member}: {reason}")

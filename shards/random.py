@@ -1,0 +1,50 @@
+"""The counter-based generator: the same numbers everywhere."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def scramble(words: Words) -> Words:
+    """SplitMix64's finaliser: a bijection of 64 bits that looks like chance.
+
+    Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. numpy's own
+    generators may give other numbers in another version; these never will.
+    """
+    x = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Words = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def key_of(*numbers: int) -> int:
+    """One number of 64 bits out of several, each of which matters."""
+    key = 0
+    for number in numbers:
+        key = _scramble_one((key + (number & _MASK) * 2 + 1) * _GOLDEN & _MASK)
+    return key
+
+
+def _scramble_one(word: int) -> int:
+    """`scramble` of one word, without numpy's fixed costs."""
+    x = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _MASK
+    return x ^ x >> 31
+
+
+def keys_of(key: int, numbers: Ints) -> Words:
+    """`key_of(key, number)` of many numbers, and as far from each other: uint64, same shape."""
+    words = numbers.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
+    return scramble(scramble(words))
+
+
+def permutation(count: int, key: int) -> Ints:
+    """The numbers below `count` in an order that the key decides: int64 [count]."""
+    chance = keys_of(key, np.arange(count, dtype=np.int64))
+    # all are different, so that every way of sorting gives the same order
+    return np.argsort(chance).astype(np.int64, copy=False)

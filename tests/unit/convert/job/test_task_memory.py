@@ -1,0 +1,35 @@
+"""A worker's second photo faults no pages in that its first one had."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource
+import numpy as np
+from convert.job.task import keep_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def use():
+    np.full((3000, 4000, 4), 255, np.uint8)  # more than glibc ever keeps of itself
+
+if not keep_memory():
+    print("cannot")
+else:
+    use()
+    before = faults()
+    use()
+    print(faults() - before)
+"""
+
+
+def test_memory_is_used_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
+    if done.stdout.strip() == "cannot":
+        pytest.skip("the C library cannot be told")
+    assert int(done.stdout) < 1000  # of 11,719 pages
