@@ -74,7 +74,8 @@ class Tracer:
 
     def _see(self, frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(self._roots):
+        ours = code.co_filename.startswith(self._roots) and code.co_name != "<module>"
+        if event == "call" and ours:
             if self._begun is None and code.co_qualname == self._start:
                 self._begun = frame
                 self.walks.append(Walk())
