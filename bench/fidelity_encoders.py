@@ -26,13 +26,13 @@ from convert.geometry import fit_longest_side
 from convert.image.decode import Header, decode_rgb, read_header
 from convert.image.image import store
 from convert.image.policy import Fidelity, ImagePolicy
-from shards.glamm.normal import CLIP, SAM, Normal, Values
+from shards.glamm.normalisation import CLIP, SAM, EncoderInput, Normalisation
 from shards.glamm.pixels import clip_input, sam_input
 from shards.sample import Size
 
 POLICY = ImagePolicy()
 QUALITIES = (85, 90, 95, 98)
-INPUTS: dict[str, tuple[Normal, Callable[[Image.Image, Size], Values]]] = {
+INPUTS: dict[str, tuple[Normalisation, Callable[[Image.Image, Size], EncoderInput]]] = {
     "global, 336": (CLIP, lambda photo, original: clip_input(photo, 336, original)),
     "grounding, 1024": (SAM, lambda photo, _: _without_border(*sam_input(photo, 1024))),
 }
@@ -98,16 +98,17 @@ def _store(data: bytes, header: Header, policy: ImagePolicy) -> bytes:
 def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]]:
     """The bytes that each encoder's values were made of."""
     found = {}
-    for name, (normal, make) in INPUTS.items():
+    for name, (normalisation, make) in INPUTS.items():
         values = make(photo, original)
-        mean, deviation = (
-            np.array(each, np.float32)[:, None, None] for each in (normal.mean, normal.deviation)
+        mean, std = (
+            np.array(each, np.float32)[:, None, None]
+            for each in (normalisation.mean, normalisation.std)
         )
-        found[name] = (values * deviation + mean) * normal.whole
+        found[name] = (values * std + mean) * normalisation.divisor
     return found
 
 
-def _without_border(values: Values, resized: tuple[int, int]) -> Values:
+def _without_border(values: EncoderInput, resized: tuple[int, int]) -> EncoderInput:
     return values[:, : resized[0], : resized[1]]
 
 

@@ -1,8 +1,8 @@
-"""GLaMM's training examples: from shards, against its own way from the files as downloaded.
+"""GLaMM's training examples from shards, against its own way from the downloaded files.
 
-`python -m bench.glamm [--images N] [FOLDER...]`. A miniature of all 22 sources is drawn in
-upstream's sizes and converted. Both ways make the same ten things of the same photos, with the same
-Pillow; an example's time is told. The page cache is warm. Folders of real photos are measured as
+`python -m bench.glamm [--images N] [FOLDER...]`. Draws a miniature of all 22 sources in upstream's
+sizes and converts it. Both ways return the same ten values for the same photos, with the same
+Pillow. The times are per example, with a warm page cache. Folders of real photos are measured as
 well, with three masks each.
 """
 
@@ -19,14 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.harness.command import Claim, Section, run
-from bench.harness.glamm_photos import of_photos
+from bench.harness.glamm_photos import photo_sections
 from bench.harness.measure import say
-from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers
-from bench.peers.glamm_items import LISTINGS, Item, list_items
+from bench.peers.glamm import ReferenceReader, clip_at_its_least, clip_of_transformers
+from bench.peers.glamm_items import LISTINGS, ReferenceItem, list_items
 from bench.peers.glamm_loader import collate, halve, one_thread, open_batches
 from convert.demo import draw
 from shards.glamm import EXPANDS, SOURCES, Settings, examples_for
-from shards.glamm.normal import BUILT
+from shards.glamm.normalisation import COMPILED
 from shards.glamm.sources import FAMILIES
 from shards.load.sampling.mix import Pattern
 from shards.load.torch import LoaderOptions, Mixture, ShardLoader
@@ -47,8 +47,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "SAM's photos, 3 MP": ("grandf_ha", "grand_referring", "grand_caption"),
     "label maps of street photos, 12 MP": ("mapillary",),
 }
-_SHARE, _BATCHES, _BATCH = 200, 40, 4
-"""Examples by the shares of fine-tuning; batches of a whole loader, and what is in one."""
+_EXAMPLES, _BATCHES, _BATCH = 200, 40, 4
+"""Examples of the fine-tuning mixture; batches of a complete loader, and their size."""
 
 
 def main() -> None:
@@ -58,96 +58,98 @@ def main() -> None:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What can be said beside the common options."""
+    """Add this benchmark's own options."""
     parser.add_argument("--images", type=int, default=8, help="photos to draw of each source")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
 
 
 def sections(typed: Namespace) -> Generator[Section]:
-    """Everything, one thread; then batches by two."""
+    """Examples with one thread, then batches with two."""
     one_thread()
-    say(f"the kernel that normalises is {'compiled' if BUILT else 'numpy'}", "")
+    say(f"the normalisation kernel is {'compiled' if COMPILED else 'numpy'}", "")
     with TemporaryDirectory() as folder:
         root, shards = Path(folder, "data"), Path(folder, "shards")
         for source in LISTINGS:
             draw(root, source, images=typed.images, photo_size="full")
         _convert(root, shards)
         items = {source: list_items(root, source) for source in LISTINGS}
-        whole = [Claim(OURS, PEER, GOAL), *CLAIMS[1:]]
+        claims = [Claim(OURS, PEER, GOAL), *CLAIMS[1:]]
         yield _equal(
-            "all 22 sources, as many examples of each", tuple(LISTINGS), shards, items, whole
+            "all 22 sources, as many examples of each", tuple(LISTINGS), shards, items, claims
         )
         yield _fine_tuning(shards, items)
         for title, group in GROUPS.items():
             yield _equal(title, group, shards, items, CLAIMS)
         yield _batches(shards, items)
     if typed.photos:
-        yield from of_photos(typed.photos, (OURS, HALF, PEER, LEAN), CLAIMS)
+        yield from photo_sections(typed.photos, (OURS, HALF, PEER, LEAN), CLAIMS)
 
 
 def _convert(root: Path, shards: Path) -> None:
-    """By the program, quietly: its report is not what is measured here."""
-    typed = ["-m", "convert.run", "--all", "--workers", "0"]
-    places = ["--root", str(root), "--out", str(shards)]
+    """Convert with the command, in a process of its own; its report is not printed."""
+    options = ["-m", "convert.run", "--all", "--workers", "0"]
+    folders = ["--root", str(root), "--out", str(shards)]
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, *typed, *places],
+        [sys.executable, *options, *folders],
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"the miniature was not converted:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"converting the miniature failed:\n{done.stderr[-2000:]}")
 
 
 def _equal(
     title: str,
     sources: Sequence[str],
     shards: Path,
-    items: Mapping[str, Sequence[Item]],
+    items: Mapping[str, Sequence[ReferenceItem]],
     claims: Sequence[Claim],
 ) -> Section:
-    """Every source as often as any other: at least eight times, at least 12 examples in all."""
-    each = max(8, 12 // len(sources))
+    """Equally many examples of each source: at least 8 of each and 12 in all."""
+    count = max(8, 12 // len(sources))
     members = {name: {"weight": 1, "expand": EXPANDS[name] or ""} for name in sources}
-    mixture = Mixture.of({"mix": members, "epoch_steps": each * len(sources)}, shards)
-    row = chain.from_iterable(islice(cycle(items[name]), each) for name in sources)
-    return _section(title, mixture, list(row), claims)
+    mixture = Mixture.of({"mix": members, "epoch_steps": count * len(sources)}, shards)
+    sequence = chain.from_iterable(islice(cycle(items[name]), count) for name in sources)
+    return _section(title, mixture, list(sequence), claims)
 
 
-def _fine_tuning(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
-    """Each source as often as in fine-tuning for all tasks."""
-    mixture = replace(Mixture.read("finetune", shards), epoch_steps=_SHARE)
-    row = list(chain.from_iterable(_turns(mixture, items, _SHARE, 1)))
+def _fine_tuning(shards: Path, items: Mapping[str, Sequence[ReferenceItem]]) -> Section:
+    """Each source with its share of the fine-tuning mixture."""
+    mixture = replace(Mixture.read("finetune", shards), epoch_steps=_EXAMPLES)
+    sequence = list(chain.from_iterable(_reference_batches(mixture, items, _EXAMPLES, 1)))
     title = "in the shares of fine-tuning (configs/mixes/finetune.yaml)"
-    return _section(title, mixture, row, CLAIMS)
+    return _section(title, mixture, sequence, CLAIMS)
 
 
-def _turns(
-    mixture: Mixture, items: Mapping[str, Sequence[Item]], batches: int, size: int
-) -> Iterator[list[Item]]:
-    """Batches of items in the mixture's shares, each of one group."""
-    rows = [cycle(items[member.name.rpartition("/")[2]]) for member in mixture.members]
+def _reference_batches(
+    mixture: Mixture, items: Mapping[str, Sequence[ReferenceItem]], batches: int, size: int
+) -> Iterator[list[ReferenceItem]]:
+    """Batches of the reference's items in the mixture's shares, each of one group."""
+    datasets = [cycle(items[member.name.rpartition("/")[2]]) for member in mixture.members]
     groups = []
     for number in range(len(mixture.groups)):
         own = [n for n, member in enumerate(mixture.members) if member.group == number]
         turns = Pattern([mixture.members[n].share for n in own]).turns
         groups.append(cycle([own[turn] for turn in turns]))
     for group in islice(cycle(Pattern(mixture.groups).turns), batches):
-        yield [next(rows[next(groups[group])]) for _ in range(size)]
+        yield [next(datasets[next(groups[group])]) for _ in range(size)]
 
 
-def _section(title: str, mixture: Mixture, row: Sequence[Item], claims: Sequence[Claim]) -> Section:
+def _section(
+    title: str, mixture: Mixture, sequence: Sequence[ReferenceItem], claims: Sequence[Claim]
+) -> Section:
     ways: dict[str, Callable[[], object]] = {
-        OURS: _by_us(mixture, Settings()),
-        HALF: _by_us(mixture, Settings(precision="bf16")),
-        PEER: partial(_by_them, Reader(clip_of_transformers(), Random(0)), row),  # noqa: S311
-        LEAN: partial(_by_them, Reader(clip_at_its_least, Random(0)), row),  # noqa: S311
+        OURS: _run_ours(mixture, Settings()),
+        HALF: _run_ours(mixture, Settings(precision="bf16")),
+        PEER: partial(_run_reference, ReferenceReader(clip_of_transformers(), Random(0)), sequence),  # noqa: S311 - not cryptographic
+        LEAN: partial(_run_reference, ReferenceReader(clip_at_its_least, Random(0)), sequence),  # noqa: S311 - not cryptographic
     }
-    return Section(f"{title}: an example, one thread", ways, claims, len(row))
+    return Section(f"{title}: an example, one thread", ways, claims, len(sequence))
 
 
-def _by_us(mixture: Mixture, settings: Settings) -> Callable[[], None]:
+def _run_ours(mixture: Mixture, settings: Settings) -> Callable[[], None]:
     loader = ShardLoader(
         mixture, 1, example=examples_for(mixture, settings), rank=0, world_size=1,
         pace=LoaderOptions(threads=0),
@@ -160,21 +162,21 @@ def _by_us(mixture: Mixture, settings: Settings) -> Callable[[], None]:
     return run_through
 
 
-def _by_them(reader: Reader, row: Sequence[Item]) -> None:
-    for item in row:
+def _run_reference(reader: ReferenceReader, sequence: Sequence[ReferenceItem]) -> None:
+    for item in sequence:
         reader(item)
 
 
-def _batches(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
-    """Whole loaders on two cores, in the shares of fine-tuning, ready for a step in bf16."""
+def _batches(shards: Path, items: Mapping[str, Sequence[ReferenceItem]]) -> Section:
+    """Complete loaders on two cores, in the shares of fine-tuning, with batches in bf16."""
     mixture = replace(Mixture.read("finetune", shards), epoch_steps=_BATCHES)
     ours = ShardLoader(
         mixture, _BATCH, example=examples_for(mixture, Settings(precision="bf16")),
         collate=collate, rank=0, world_size=1, pace=LoaderOptions(threads=2),
     )  # fmt: skip
-    reader = Reader(clip_of_transformers(), Random(0))  # noqa: S311
-    row = list(_turns(mixture, items, _BATCHES, _BATCH))
-    theirs = {workers: open_batches(reader, row, workers) for workers in (0, 2)}
+    reader = ReferenceReader(clip_of_transformers(), Random(0))  # noqa: S311 - not cryptographic
+    batches = list(_reference_batches(mixture, items, _BATCHES, _BATCH))
+    theirs = {workers: open_batches(reader, batches, workers) for workers in (0, 2)}
 
     def run_through(batches: Any) -> None:
         for batch in batches:

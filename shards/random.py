@@ -1,10 +1,14 @@
 """The counter-based generator: the same numbers everywhere."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
+T = TypeVar("T")
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -48,3 +52,28 @@ def permutation(count: int, key: int) -> Ints:
     chance = keys_of(key, np.arange(count, dtype=np.int64))
     # all are different, so that every way of sorting gives the same order
     return np.argsort(chance).astype(np.int64, copy=False)
+
+
+class Rng:
+    """A stream of random numbers that a 64-bit seed determines: SplitMix64, one word at a time."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed & _MASK
+
+    def below(self, count: int) -> int:
+        """A number from 0 to `count - 1`; the bias is at most `count / 2**64`."""
+        self._state = (self._state + _GOLDEN) & _MASK
+        return (_scramble_one(self._state) * count) >> 64
+
+    def pick(self, values: Sequence[T]) -> T:
+        """One of at least one value."""
+        return values[self.below(len(values))]
+
+    def draw(self, values: Sequence[T], limit: int) -> list[T]:
+        """Up to `limit` different values, in random order."""
+        left = list(values)
+        count = min(limit, len(left))
+        for index in range(count):
+            other = index + self.below(len(left) - index)
+            left[index], left[other] = left[other], left[index]
+        return left[:count]

@@ -1,4 +1,4 @@
-"""Real photos as GLaMM's training examples: three masks each, from the file and from the sample."""
+"""Real photos with three masks each as GLaMM's training examples, from file and from sample."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,8 +11,8 @@ from pycocotools import mask as coco
 
 from bench.harness.command import Claim, Section
 from bench.harness.photos import by_size
-from bench.peers.glamm import Clip, Reader, clip_at_its_least, clip_of_transformers
-from bench.peers.glamm_items import Item
+from bench.peers.glamm import Clip, ReferenceReader, clip_at_its_least, clip_of_transformers
+from bench.peers.glamm_items import ReferenceItem
 from convert.errors import RecordError
 from convert.image.decode import read_header
 from convert.image.policy import ImagePolicy
@@ -21,39 +21,40 @@ from convert.sample.transform import transform
 from shards.glamm import Examples, Settings
 from shards.sample import Rle, Sample, Size
 
-_MOST, _MASKS = 8, 3
+_PHOTOS, _MASKS = 8, 3
 POLICY = ImagePolicy()
 
 
-def of_photos(
+def photo_sections(
     folders: Sequence[Path], names: Sequence[str], claims: Sequence[Claim]
 ) -> Iterator[Section]:
-    """A section for each size of photo.
+    """A section of the benchmark for each size of photo.
 
     Args:
         folders: of photos.
-        names: of our way, ours in bf16, theirs, and theirs without transformers.
-        claims: about them.
+        names: of the four ways: ours, ours in bf16, the reference's, and the reference's without
+            transformers.
+        claims: about these ways.
     """
     ours, half, peer, lean = names
     for size, photos in by_size(folders).items():
         with TemporaryDirectory() as folder:
             pairs = [
-                pair for n, data in enumerate(photos[:_MOST]) for pair in _pair(data, folder, n)
+                pair for n, data in enumerate(photos[:_PHOTOS]) for pair in _pair(data, folder, n)
             ]
             samples, items = [sample for sample, _ in pairs], [item for _, item in pairs]
             ways: dict[str, Callable[[], object]] = {
-                ours: partial(_make, Examples("refcoco"), samples),
-                half: partial(_make, Examples("refcoco", Settings(precision="bf16")), samples),
-                peer: partial(_read, clip_of_transformers(), items),
-                lean: partial(_read, clip_at_its_least, items),
+                ours: partial(_run_ours, Examples("refcoco"), samples),
+                half: partial(_run_ours, Examples("refcoco", Settings(precision="bf16")), samples),
+                peer: partial(_run_reference, clip_of_transformers(), items),
+                lean: partial(_run_reference, clip_at_its_least, items),
             }
             title = f"{len(pairs)} real photos, {size}, {_MASKS} masks: an example, one thread"
             yield Section(title, ways, claims, len(pairs))
 
 
-def _pair(data: bytes, folder: str, number: int) -> Iterator[tuple[Sample, Item]]:
-    """(what is stored of a photo, what upstream has); nothing of one that does not decode."""
+def _pair(data: bytes, folder: str, number: int) -> Iterator[tuple[Sample, ReferenceItem]]:
+    """(the stored sample, the item of the reference); nothing if the photo does not decode."""
     size = read_header(data, POLICY).size
     masks = [_ellipse(size, number) for number in range(_MASKS)]
     texts = [f"thing {number}" for number in range(_MASKS)]
@@ -68,22 +69,22 @@ def _pair(data: bytes, folder: str, number: int) -> Iterator[tuple[Sample, Item]
     path = Path(folder, f"{number}.jpg")
     path.write_bytes(data)
     runs = [[{"size": [size.height, size.width], "counts": mask.counts}] for mask in masks]
-    yield sample, Item(path, "named", texts, masks=runs)
+    yield sample, ReferenceItem(path, "named", texts, masks=runs)
 
 
 def _ellipse(size: Size, number: int) -> Rle:
     y, x = np.ogrid[: size.height, : size.width]
     centre = (number + 1) / (_MASKS + 1)
-    far = ((y / size.height - 0.5) / 0.3) ** 2 + ((x / size.width - centre) / 0.2) ** 2
-    return Rle(size, coco.encode(np.asfortranarray(far <= 1, np.uint8))["counts"])
+    distance = ((y / size.height - 0.5) / 0.3) ** 2 + ((x / size.width - centre) / 0.2) ** 2
+    return Rle(size, coco.encode(np.asfortranarray(distance <= 1, np.uint8))["counts"])
 
 
-def _make(examples: Examples, samples: Sequence[Sample]) -> None:
+def _run_ours(examples: Examples, samples: Sequence[Sample]) -> None:
     for number, sample in enumerate(samples):
         examples(sample, number)
 
 
-def _read(clip: Clip, items: Sequence[Item]) -> None:
-    reader = Reader(clip, Random(0))  # noqa: S311 - for the order alone
+def _run_reference(clip: Clip, items: Sequence[ReferenceItem]) -> None:
+    reader = ReferenceReader(clip, Random(0))  # noqa: S311 - not cryptographic
     for item in items:
         reader(item)

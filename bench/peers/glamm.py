@@ -1,9 +1,9 @@
-"""GLaMM's own way to a training example: from the files as they were downloaded, each time anew.
+"""GLaMM's own way to a training example: from the downloaded files, each time anew.
 
-What the dataset classes of mbzuai-oryx/groundingLMM do (`dataset/*/*_ds.py`, commit e74865f), said
-again: cv2 reads the photo; `CLIPImageProcessor` makes the global encoder's input; Pillow and torch
-make SAM's; pycocotools makes masks at the photo's own size. Left out, in its favour: what it copies
-to put a conversation together, and that it parses GranD's rows for each photo anew.
+Restates the dataset classes of mbzuai-oryx/groundingLMM (`dataset/*/*_ds.py`, commit e74865f): cv2
+reads the photo, `CLIPImageProcessor` computes the global encoder's input, Pillow and torch compute
+SAM's, and pycocotools decodes masks at the photo's original size. Two costs are left out, in its
+favour: the copies it makes to build a conversation, and parsing GranD's rows for every photo.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,22 +20,22 @@ from PIL import Image
 from pycocotools import mask as coco
 from torch.nn.functional import pad
 
-from bench.peers.glamm_items import Item
+from bench.peers.glamm_items import ReferenceItem
 from shards.glamm.conversation import Exchange, render
-from shards.glamm.wording import WORDING
+from shards.glamm.prompts import WORDING
 
 Bytes = NDArray[np.uint8]
 Clip = Callable[[Bytes], torch.Tensor]
 """RGB [height, width, 3] to the global encoder's input."""
 _MEAN = torch.tensor([123.675, 116.28, 103.53]).view(-1, 1, 1)
-_DEVIATION = torch.tensor([58.395, 57.12, 57.375]).view(-1, 1, 1)
+_STD = torch.tensor([58.395, 57.12, 57.375]).view(-1, 1, 1)
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _SIDE, _CLIP_SIDE, _FEW, _MANY, _IGNORED = 1024, 336, 3, 10, 255
 
 
 def clip_of_transformers() -> Clip:
-    """The processor that the reference calls, with what openai/clip-vit-large-patch14-336 sets."""
+    """The processor that the reference uses, configured as openai/clip-vit-large-patch14-336."""
     from transformers import CLIPImageProcessor
 
     processor = CLIPImageProcessor(
@@ -43,7 +43,7 @@ def clip_of_transformers() -> Clip:
         crop_size={"height": _CLIP_SIDE, "width": _CLIP_SIDE},
         resample=Image.Resampling.BICUBIC,
         image_mean=list(_CLIP_MEAN),
-        image_std=list(_CLIP_DEVIATION),
+        image_std=list(_CLIP_STD),
     )
 
     def process(image: Bytes) -> torch.Tensor:
@@ -53,7 +53,7 @@ def clip_of_transformers() -> Clip:
 
 
 def clip_at_its_least(image: Bytes) -> torch.Tensor:
-    """The same values, without what transformers does around them."""
+    """The values of `CLIPImageProcessor`, without its overhead."""
     height, width = image.shape[:2]
     longer = int(_CLIP_SIDE * max(height, width) / min(height, width))
     size = (_CLIP_SIDE, longer) if width <= height else (longer, _CLIP_SIDE)
@@ -62,7 +62,7 @@ def clip_at_its_least(image: Bytes) -> torch.Tensor:
     middle = scaled[top : top + _CLIP_SIDE, left : left + _CLIP_SIDE]
     values = middle.astype(np.float32) / np.float32(255)
     values -= np.array(_CLIP_MEAN, np.float32)
-    values /= np.array(_CLIP_DEVIATION, np.float32)
+    values /= np.array(_CLIP_STD, np.float32)
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
 
 
@@ -72,35 +72,35 @@ def sam_input(image: Bytes) -> tuple[torch.Tensor, tuple[int, int]]:
     height, width = (int(side * scale + 0.5) for side in image.shape[:2])
     scaled = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     values = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).contiguous()
-    values = (values - _MEAN) / _DEVIATION
+    values = (values - _MEAN) / _STD
     return pad(values, (0, _SIDE - width, 0, _SIDE - height)), (height, width)
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReferenceReader:
     """Items to the tuples that `custom_collate_fn` takes.
 
     Attributes:
-        clip: makes the global encoder's input.
-        chance: of everything drawn.
+        clip: computes the global encoder's input.
+        rng: draws items and prompts.
     """
 
     clip: Clip
-    chance: Random
+    rng: Random
 
-    def __call__(self, item: Item) -> tuple[Any, ...]:
-        """One example, all ten things."""
+    def __call__(self, item: ReferenceItem) -> tuple[Any, ...]:
+        """All ten values of one example."""
         masks: Any = None
         label: Any = None
-        texts, turns, chosen = self._say(item)
+        texts, exchanges, chosen = self._build_text(item)
         if item.kind == "grounded":
-            with Image.open(item.path) as photo:  # for the size alone, as there
+            with Image.open(item.path) as photo:  # for its size only, as in the reference
                 size = photo.height, photo.width
             masks = np.stack([_sum_parts(parts, *size) for parts in item.masks])
         elif item.kind == "labels":
             label, ids = self._labels(item)
             texts = [f"class {number}" for number in ids]
-            turns = self._ask(texts)
+            exchanges = self._ask(texts)
         image = _read(item.path)
         clip, sam, resized, boxes = self.clip(image), None, None, None
         if item.kind in ("grounded", "named", "labels"):
@@ -108,38 +108,38 @@ class Reader:
         if item.kind == "named":
             masks = np.stack([_mask_of(item.masks[n], *item.size) for n in chosen])
         if item.kind == "boxes":
-            boxes = _share([item.boxes[n] for n in chosen], image.shape)
+            boxes = _relative([item.boxes[n] for n in chosen], image.shape)
         if item.kind == "labels":
             label = torch.from_numpy(label).long()
             masks = torch.stack([label == number for number in ids])
         elif masks is not None:
             masks = torch.from_numpy(masks)
             label = torch.ones(masks.shape[1:], dtype=torch.long) * _IGNORED
-        questions = [turn.question for turn in turns]
-        text = render(turns)
+        questions = [exchange.question for exchange in exchanges]
+        text = render(exchanges)
         return str(item.path), clip, sam, boxes, [text], masks, label, resized, questions, texts
 
-    def _say(self, item: Item) -> tuple[list[str], list[Exchange], list[int]]:
-        """(what is asked for, turns, numbers of what was drawn)."""
-        chance, texts = self.chance, item.texts
+    def _build_text(self, item: ReferenceItem) -> tuple[list[str], list[Exchange], list[int]]:
+        """(names or answers, exchanges, indices of the drawn objects)."""
+        rng, texts = self.rng, item.texts
         if item.kind == "grounded":
-            question = WORDING.opening + chance.choice(WORDING.grounded_questions)
+            question = WORDING.opening + rng.choice(WORDING.grounded_questions)
             return texts, [Exchange(question, _tag(texts[0], item.spans))], []
         if item.kind == "caption":
-            said = chance.choice(texts)
-            question = WORDING.opening + chance.choice(WORDING.caption_questions)
-            return [said], [Exchange(question, said)], []
-        if item.kind == "talk":
+            caption = rng.choice(texts)
+            question = WORDING.opening + rng.choice(WORDING.caption_questions)
+            return [caption], [Exchange(question, caption)], []
+        if item.kind == "conversation":
             return (
                 texts,
                 [Exchange(*pair) for pair in zip(texts[::2], texts[1::2], strict=False)],
                 [],
             )
-        most = _MANY if item.kind == "boxes" else _FEW
-        chosen = chance.sample(range(len(texts)), min(most, len(texts)))
+        limit = _MANY if item.kind == "boxes" else _FEW
+        chosen = rng.sample(range(len(texts)), min(limit, len(texts)))
         names = [texts[number].strip() for number in chosen]
         if item.kind == "boxes":
-            questions = [chance.choice(WORDING.region_questions) for _ in names]
+            questions = [rng.choice(WORDING.region_questions) for _ in names]
             return (
                 names,
                 [Exchange(q, name) for q, name in zip(questions, names, strict=True)],
@@ -150,25 +150,25 @@ class Reader:
     def _ask(self, names: Sequence[str]) -> list[Exchange]:
         return [
             Exchange(
-                self.chance.choice(WORDING.segment_questions).format(class_name=name.lower()),
-                self.chance.choice(WORDING.segment_answers),
+                self.rng.choice(WORDING.segment_questions).format(class_name=name.lower()),
+                self.rng.choice(WORDING.segment_answers),
             )
             for name in names
         ]
 
-    def _labels(self, item: Item) -> tuple[NDArray[Any], list[int]]:
-        assert item.labels is not None  # noqa: S101 - a listing of label maps gave it
+    def _labels(self, item: ReferenceItem) -> tuple[NDArray[Any], list[int]]:
+        assert item.labels is not None  # noqa: S101 - set for this kind
         label = np.array(Image.open(item.labels))
         if "ade20k" in item.labels.parts:
             label = np.where(label == 0, _IGNORED, label - 1)
-        found = [number for number in np.unique(label).tolist() if number != _IGNORED]
-        return label, self.chance.sample(found, min(_FEW, len(found)))
+        present = [number for number in np.unique(label).tolist() if number != _IGNORED]
+        return label, self.rng.sample(present, min(_FEW, len(present)))
 
 
 def _read(path: Path) -> Bytes:
     photo = cv2.imread(str(path))
     if photo is None:
-        raise SystemExit(f"{path}: cv2 does not read it")
+        raise SystemExit(f"{path}: cv2 cannot read it; expected a photo")
     rgb: Any = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
     pixels: Bytes = rgb
     return pixels
@@ -181,15 +181,15 @@ def _tag(caption: str, spans: Sequence[Sequence[int]]) -> str:
 
 
 def _sum_parts(parts: Any, height: int, width: int) -> Bytes:
-    whole = np.zeros((height, width), np.uint8)
+    mask = np.zeros((height, width), np.uint8)
     for part in parts:
         runs = part if isinstance(part, dict) else coco.frPyObjects([part], height, width)
-        whole += coco.decode(runs).astype(np.uint8).squeeze()
-    return whole
+        mask += coco.decode(runs).astype(np.uint8).squeeze()
+    return mask
 
 
 def _mask_of(parts: Any, height: int, width: int) -> Bytes:
-    """As `annToMask` does it, and the reader of expressions."""
+    """The mask of one object, decoded as `annToMask` does."""
     if isinstance(parts, list) and isinstance(parts[0], list):
         parts = coco.merge(coco.frPyObjects(parts, height, width))
     elif isinstance(parts, list):
@@ -200,7 +200,7 @@ def _mask_of(parts: Any, height: int, width: int) -> Bytes:
     return mask
 
 
-def _share(boxes: Any, shape: Sequence[int]) -> torch.Tensor:
+def _relative(boxes: Any, shape: Sequence[int]) -> torch.Tensor:
     corners = np.array(boxes, np.float32)
     corners /= np.array([shape[1], shape[0]] * 2, np.float32)
     return torch.from_numpy(corners)

@@ -1,8 +1,8 @@
-"""What GLaMM's own readers have in memory when training begins: the rows of upstream's files.
+"""The rows of upstream's files that GLaMM's dataset classes hold in memory when training starts.
 
-All 22 sources, training splits. Restated from mbzuai-oryx/groundingLMM, `dataset/*`; rows that its
-readers pass over, or fail on, are left out. GranD's rows are parsed here, and not for each photo
-anew, which favours it.
+Training splits of all 22 sources, restated from mbzuai-oryx/groundingLMM, `dataset/*`. Rows that
+its classes skip or fail on are left out. GranD's rows are parsed here, once, and not for every
+photo, which favours the reference.
 """
 
 import json
@@ -16,24 +16,24 @@ from typing import Any, Literal
 
 import lmdb
 
-Kind = Literal["grounded", "named", "labels", "boxes", "caption", "talk"]
+ItemKind = Literal["grounded", "named", "labels", "boxes", "caption", "conversation"]
 
 
 @dataclass(slots=True)
-class Item:
-    """What one index of a reader leads to.
+class ReferenceItem:
+    """What a dataset class of the reference loads for one index.
 
     Attributes:
-        texts: the caption, or what things are called, or turns.
+        texts: the caption, the names of the objects, or the turns.
         spans: [start, stop) of each mask's phrase in the caption.
-        masks: of each thing, COCO's: polygons, or runs of each of its parts.
-        boxes: of each thing; x0, y0, x1, y1 in pixels.
+        masks: of each object, in COCO's format: polygons, or run lengths of its parts.
+        boxes: of each object; x0, y0, x1, y1 in pixels.
         size: height and width of the photo, where masks are polygons.
-        labels: the label map's file.
+        labels: file of the label map.
     """
 
     path: Path
-    kind: Kind
+    kind: ItemKind
     texts: list[str]
     spans: Sequence[Sequence[int]] = field(default_factory=list)
     masks: list[Any] = field(default_factory=list)
@@ -42,24 +42,26 @@ class Item:
     labels: Path | None = None
 
 
-def list_items(root: Path, source: str) -> list[Item]:
+def list_items(root: Path, source: str) -> list[ReferenceItem]:
     """The items of a source's training split."""
     return list(LISTINGS[source](root))
 
 
-def _grounded(root: Path, file: str, photos: str) -> Iterator[Item]:
+def _grounded(root: Path, file: str, photos: str) -> Iterator[ReferenceItem]:
     for row in json.loads((root / f"GranDf/annotations/train/{file}").read_text()):
-        found = [said for said in row["groundings"].values() if said]
-        spans = [said["token_positives"] for said in found]
+        groundings = [each for each in row["groundings"].values() if each]
+        spans = [each["token_positives"] for each in groundings]
         if spans:
             path = root / photos / row["file_name"]
             caption = row["caption"].strip('"').strip()
-            yield Item(path, "grounded", [caption], spans, [s["rle_masks"] for s in found])
+            yield ReferenceItem(
+                path, "grounded", [caption], spans, [each["rle_masks"] for each in groundings]
+            )
 
 
-def _grounded_refs(root: Path) -> Iterator[Item]:
-    place = root / "GranDf/annotations/train/RefCOCOg_GCG_train.json"
-    for wrapped in json.loads(place.read_text()):
+def _grounded_refs(root: Path) -> Iterator[ReferenceItem]:
+    file = root / "GranDf/annotations/train/RefCOCOg_GCG_train.json"
+    for wrapped in json.loads(file.read_text()):
         row = next(iter(wrapped.values()))
         caption = row["caption"].strip('"').strip().lower()
         refs = [ref for ref in row["refs"] if ref["sentence"] in caption]
@@ -67,24 +69,26 @@ def _grounded_refs(root: Path) -> Iterator[Item]:
         spans = [(n, n + len(ref["sentence"])) for n, ref in zip(starts, refs, strict=True)]
         if spans:
             path = root / "coco_2014/train2014" / row["img_file_name"]
-            yield Item(path, "grounded", [caption], spans, [ref["segmentation"] for ref in refs])
+            yield ReferenceItem(
+                path, "grounded", [caption], spans, [ref["segmentation"] for ref in refs]
+            )
 
 
-def _rows(place: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """(row of a photo, what is annotated in it)."""
-    file = json.loads(place.read_text())
-    found = defaultdict(list)
-    for row in file["annotations"]:
-        found[row["image_id"]].append(row)
-    for image in file["images"]:
-        yield image, [row for row in found[image["id"]] if not row.get("ignore")]
+def _rows(file: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """(row of a photo, rows of its annotations)."""
+    content = json.loads(file.read_text())
+    by_image = defaultdict(list)
+    for row in content["annotations"]:
+        by_image[row["image_id"]].append(row)
+    for image in content["images"]:
+        yield image, [row for row in by_image[image["id"]] if not row.get("ignore")]
 
 
 def _boxes_of(rows: Sequence[dict[str, Any]]) -> list[list[float]]:
     return [[x, y, x + width, y + height] for x, y, width, height in (r["bbox"] for r in rows)]
 
 
-def _sentences(root: Path, file: str, *, masks: bool) -> Iterator[Item]:
+def _sentences(root: Path, file: str, *, masks: bool) -> Iterator[ReferenceItem]:
     for image, rows in _rows(root / file):
         caption, path = image["caption"], root / "flikcr_30k/train" / image["file_name"]
         if not rows:
@@ -92,93 +96,105 @@ def _sentences(root: Path, file: str, *, masks: bool) -> Iterator[Item]:
         if masks:
             spans = [row["tokens_positive"][0] for row in rows]
             parts = [[row["sam_mask"]] for row in rows]
-            yield Item(path, "grounded", [caption], spans, parts)
+            yield ReferenceItem(path, "grounded", [caption], spans, parts)
             continue
         first = (row["tokens_positive"][0] for row in rows)
         texts = [caption[start:stop] for start, stop in first]
-        yield Item(path, "boxes", texts, boxes=_boxes_of(rows))
+        yield ReferenceItem(path, "boxes", texts, boxes=_boxes_of(rows))
 
 
-def _labels(root: Path, photos: str, labels: str) -> Iterator[Item]:
+def _labels(root: Path, photos: str, labels: str) -> Iterator[ReferenceItem]:
     for path in sorted((root / labels).glob("*.png")):
-        yield Item(root / photos / f"{path.stem}.jpg", "labels", [], labels=path)
+        yield ReferenceItem(root / photos / f"{path.stem}.jpg", "labels", [], labels=path)
 
 
-def _objects(root: Path, file: str, photos: str) -> Iterator[Item]:
+def _objects(root: Path, file: str, photos: str) -> Iterator[ReferenceItem]:
     names = {row["id"]: row["name"] for row in json.loads((root / file).read_text())["categories"]}
     for image, rows in _rows(root / file):
-        found = [row for row in rows if row["segmentation"]]
-        texts = [names[row["category_id"]] for row in found]
-        masks = [row["segmentation"] for row in found]
+        masked = [row for row in rows if row["segmentation"]]
+        texts = [names[row["category_id"]] for row in masked]
+        masks = [row["segmentation"] for row in masked]
         size = image["height"], image["width"]
-        if found:
-            yield Item(root / photos / image["file_name"], "named", texts, masks=masks, size=size)
+        if masked:
+            yield ReferenceItem(
+                root / photos / image["file_name"], "named", texts, masks=masks, size=size
+            )
 
 
-def _referring(root: Path, name: str, by: str, photos: str) -> Iterator[Item]:
-    where = root / "Refer_Segm" / name
-    with (where / f"refs({by}).p").open("rb") as stream:
-        refs = pickle.load(stream, encoding="latin1")  # noqa: S301 - as the reference does
-    said: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+def _referring(root: Path, name: str, by: str, photos: str) -> Iterator[ReferenceItem]:
+    folder = root / "Refer_Segm" / name
+    with (folder / f"refs({by}).p").open("rb") as stream:
+        refs = pickle.load(stream, encoding="latin1")  # noqa: S301 - the benchmark drew the file itself
+    expressions: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     for ref in refs:
         if ref["split"] == "train":
-            said[ref["image_id"]] += [(each["sent"], ref["ann_id"]) for each in ref["sentences"]]
-    for image, rows in _rows(where / "instances.json"):
+            expressions[ref["image_id"]] += [
+                (each["sent"], ref["ann_id"]) for each in ref["sentences"]
+            ]
+    for image, rows in _rows(folder / "instances.json"):
         parts = {row["id"]: row["segmentation"] for row in rows}
-        pairs = [(text, parts[n]) for text, n in said[image["id"]] if parts.get(n)]
+        pairs = [(text, parts[n]) for text, n in expressions[image["id"]] if parts.get(n)]
         size = image["height"], image["width"]
         if pairs:
             texts, masks = map(list, zip(*pairs, strict=True))
             path = root / photos / image["file_name"]
-            yield Item(path, "named", texts, masks=masks, size=size)
+            yield ReferenceItem(path, "named", texts, masks=masks, size=size)
 
 
-def _regions(root: Path, file: str, photos: str) -> Iterator[Item]:
+def _regions(root: Path, file: str, photos: str) -> Iterator[ReferenceItem]:
     for image, rows in _rows(root / file):
         texts = [row.get("caption") or image["caption"] for row in rows]
         if rows:
             path = root / photos / image["file_name"]
-            yield Item(path, "boxes", texts, boxes=_boxes_of(rows))
+            yield ReferenceItem(path, "boxes", texts, boxes=_boxes_of(rows))
 
 
-def _captions(root: Path) -> Iterator[Item]:
+def _captions(root: Path) -> Iterator[ReferenceItem]:
     for image, rows in _rows(root / "coco_2017/annotations/captions_train2017.json"):
         for row in rows:
             path = root / "coco_2017/train2017" / image["file_name"]
-            yield Item(path, "caption", [row["caption"].strip()])
+            yield ReferenceItem(path, "caption", [row["caption"].strip()])
 
 
-def _talks(root: Path) -> Iterator[Item]:
+def _conversations(root: Path) -> Iterator[ReferenceItem]:
     for row in json.loads((root / "llava_dataset/llava_instruct_150k.json").read_text()):
         texts = [turn["value"] for turn in row["conversations"]]
-        yield Item(root / "coco_2017/train2017" / row["image"], "talk", texts)
+        yield ReferenceItem(root / "coco_2017/train2017" / row["image"], "conversation", texts)
 
 
 def _grand(root: Path, name: str) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     base = root / "GranD_Data" / name
     keys = (base / f"{name}_Train.txt").read_text().split()
-    with lmdb.open(str(base), readonly=True, lock=False) as database, database.begin() as view:
+    with (
+        lmdb.open(str(base), readonly=True, lock=False) as database,
+        database.begin() as transaction,
+    ):
         for key in keys:
-            yield root / "GranD_Data/images" / key, json.loads(view.get(key.encode()) or b"")[key]
+            yield (
+                root / "GranD_Data/images" / key,
+                json.loads(transaction.get(key.encode()) or b"")[key],
+            )
 
 
-def _grand_captions(root: Path) -> Iterator[Item]:
+def _grand_captions(root: Path) -> Iterator[ReferenceItem]:
     for path, rows in _grand(root, "Grand_Caption_Grounding_lmdb"):
         if rows:
-            yield Item(path, "caption", [row["caption"] for row in rows])
+            yield ReferenceItem(path, "caption", [row["caption"] for row in rows])
 
 
-def _grand_expressions(root: Path) -> Iterator[Item]:
+def _grand_expressions(root: Path) -> Iterator[ReferenceItem]:
     for path, rows in _grand(root, "Grand_Referring_Expression_lmdb"):
         named = [row for row in rows if row["attribute"] and row["segmentation"]]
         texts = [n if isinstance(n, str) else n[0] for n in (row["attribute"] for row in named)]
         if named:
-            yield Item(path, "named", texts, masks=[[row["segmentation"]] for row in named])
+            yield ReferenceItem(
+                path, "named", texts, masks=[[row["segmentation"]] for row in named]
+            )
 
 
 _COCO14, _COCO17, _SEMANTIC = "coco_2014/train2014", "coco_2017/train2017", "Semantic_Segm"
 _MDETR, _VOC = "RefCoco_Reg/mdetr_annotations", "pascal_part/VOCdevkit/VOC2010/JPEGImages"
-LISTINGS: dict[str, Callable[[Path], Iterator[Item]]] = {
+LISTINGS: dict[str, Callable[[Path], Iterator[ReferenceItem]]] = {
     "grandf_ha": partial(
         _grounded, file="GranDf_HA_GCG_train.json", photos="GranDf_HA_images/train"
     ),
@@ -229,6 +245,6 @@ LISTINGS: dict[str, Callable[[Path], Iterator[Item]]] = {
     ),
     "coco_captions": _captions,
     "grand_caption": _grand_captions,
-    "llava_instruct": _talks,
+    "llava_instruct": _conversations,
     "grand_referring": _grand_expressions,
 }

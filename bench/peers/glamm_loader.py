@@ -1,6 +1,7 @@
-"""GLaMM's own way to a batch: torch's DataLoader, whose workers its train.py sets to two.
+"""GLaMM's own way to a batch: torch's DataLoader, with two workers by default in its train.py.
 
-What its collate does with pixels is here; its tokenizer is not, for anybody.
+The collate function does what the reference's does with pixels. The tokenizer is left out of all
+measurements.
 """
 
 from collections.abc import Sequence
@@ -12,28 +13,28 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from bench.peers.glamm import Reader
-from bench.peers.glamm_items import Item
+from bench.peers.glamm import ReferenceReader
+from bench.peers.glamm_items import ReferenceItem
 
 
 @dataclass(frozen=True)
-class Examples(Dataset[Any]):  # type: ignore[misc]
-    """Items by number, each made an example when it is asked for."""
+class ReferenceDataset(Dataset[Any]):  # type: ignore[misc]  # untyped base
+    """Items by number; each is read when it is indexed."""
 
-    reader: Reader
-    items: Sequence[Item]
+    reader: ReferenceReader
+    items: Sequence[ReferenceItem]
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
-        """One example."""
+        """The example of one item."""
         return self.reader(self.items[number])
 
     def __len__(self) -> int:
-        """Items."""
+        """Number of items."""
         return len(self.items)
 
 
 def collate(examples: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    """What `custom_collate_fn` makes of the ten things, but for the tokens."""
+    """The batch that `custom_collate_fn` returns, without the tokens."""
     columns = list(zip(*examples, strict=True))
     paths, clip, sam, boxes, texts, masks, labels, resized, questions, names = columns
     return {
@@ -51,7 +52,7 @@ def collate(examples: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
 
 
 def halve(batch: dict[str, Any]) -> dict[str, Any]:
-    """As train.py does before a step; what is bf16 stays as it is."""
+    """Convert the inputs to bf16, as train.py does before a step."""
     for name in ("global_enc_images", "grounding_enc_images"):
         if batch[name] is not None:
             batch[name] = batch[name].bfloat16()
@@ -59,19 +60,19 @@ def halve(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def one_thread() -> None:
-    """For this process and those it forks: libraries' own threads stand in the way."""
+    """Turn off the libraries' own threads, in this process and those it forks."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
 def open_batches(
-    reader: Reader, batches: Sequence[Sequence[Item]], workers: int
+    reader: ReferenceReader, batches: Sequence[Sequence[ReferenceItem]], workers: int
 ) -> "DataLoader[Any]":
-    """A loader of these batches; its processes are started once."""
+    """A loader of these batches; its worker processes are started once."""
     items = [item for batch in batches for item in batch]
     numbers = iter(range(len(items)))
     return DataLoader(
-        Examples(reader, items),
+        ReferenceDataset(reader, items),
         batch_sampler=[list(islice(numbers, len(batch))) for batch in batches],
         num_workers=workers,
         collate_fn=collate,

@@ -1,10 +1,10 @@
-"""The text a language model is trained on: LLaVA's template `llava_v1`.
+"""The text that the language model is trained on, in LLaVA's template `llava_v1`.
 
-Template: haotian-liu/LLaVA, `conversation.py`. The reference's `train.py` makes it the default, and
-its collate finds the answers again by cutting the text at `SEPARATORS`.
+Template: haotian-liu/LLaVA, `conversation.py`. It is the default of the reference's `train.py`. The
+reference's collate function splits the text at `SEPARATORS` to find the answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shards.errors import ExampleError
@@ -14,13 +14,16 @@ SYSTEM = (
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
 )
 SEPARATORS = ("</s>", "ASSISTANT:")
-IMAGE, BOX, SEGMENT, REGION, NAME = "<image>", "<bbox>", "[SEG]", "<region>", "{class_name}"
-MARKS = (
-    IMAGE, BOX, SEGMENT, REGION, "<point>", "<p>", "</p>", "<im_start>", "<im_end>", "<s>", "<unk>",
+IMAGE, BOX, SEG = "<image>", "<bbox>", "[SEG]"
+"""Special tokens: where the photo, a box and a mask stand in the text."""
+REGION, CLASS_NAME = "<region>", "{class_name}"
+"""Placeholders of the prompts, replaced by a region or a name."""
+RESERVED = (
+    IMAGE, BOX, SEG, REGION, "<point>", "<p>", "</p>", "<im_start>", "<im_end>", "<s>", "<unk>",
     *SEPARATORS,
 )  # fmt: skip
-"""What text of a source must not hold: the tokenizer, the model or the collate takes it for more
-than text."""
+"""Strings that text of a source must not contain: the tokenizer, the model or the collate function
+gives them a meaning of their own."""
 
 
 class Exchange(NamedTuple):
@@ -30,25 +33,27 @@ class Exchange(NamedTuple):
     answer: str
 
 
-def render(turns: Sequence[Exchange]) -> str:
-    r"""The whole text.
+def render(exchanges: Iterable[Exchange]) -> str:
+    r"""The complete training text of some exchanges.
 
     >>> render([Exchange("<image>\nWhat is it?", "A mug.")]).removeprefix(SYSTEM)
     ' USER: <image>\nWhat is it? ASSISTANT: A mug.</s>'
     """
-    said = (f"USER: {question} ASSISTANT: {answer}</s>" for question, answer in turns)
-    return f"{SYSTEM} {''.join(said)}"
+    turns = (f"USER: {question} ASSISTANT: {answer}</s>" for question, answer in exchanges)
+    return f"{SYSTEM} {''.join(turns)}"
 
 
-def plain(text: str, key: str) -> str:
-    """Text of a source, unchanged.
+def check_text(text: str, where: str) -> str:
+    """Return text of a source unchanged.
 
     Raises:
-        ExampleError: if it is empty, or would be taken for more than text.
+        ExampleError: if it is empty or contains a string of `RESERVED`.
     """
     if not text:
-        raise ExampleError(f"{key}: a text to be learned is empty")
-    found = [mark for mark in MARKS if mark in text]
-    if found:
-        raise ExampleError(f"{key}: {text[:80]!r} holds {found[0]}, which GLaMM takes for a mark")
+        raise ExampleError(f"{where}: a text to train on is empty")
+    for token in RESERVED:
+        if token in text:
+            raise ExampleError(
+                f"{where}: {text[:80]!r} contains {token}, which GLaMM reads as a special token"
+            )
     return text

@@ -1,159 +1,224 @@
-"""Samples to examples: the one thing that a loader calls."""
+"""Samples to training examples: what a loader calls for each sample."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from shards.classes import ClassInfo
+from shards.classes import CLASSES, ClassInfo, read_classes
 from shards.errors import LoadError
-from shards.glamm.annotations import (
+from shards.glamm.captions import plan_caption, plan_conversation
+from shards.glamm.conversation import render
+from shards.glamm.example import Example, to_tuple
+from shards.glamm.pixels import (
+    InputDtype,
     blank_labels,
-    masks_of_labels,
-    share_boxes,
-    take_masks,
+    class_masks,
+    clip_input,
+    mask_array,
+    open_photo,
+    relative_boxes,
+    sam_input,
     widen_labels,
 )
-from shards.glamm.chance import Rng
-from shards.glamm.conversation import render
-from shards.glamm.draft import ExamplePlan
-from shards.glamm.drafting import ExampleRequest, draft_example
-from shards.glamm.example import Example
-from shards.glamm.pixels import Kind, clip_input, open_photo, sam_input
-from shards.glamm.prompts import Prompts
+from shards.glamm.plan import ExamplePlan, ExampleRequest
+from shards.glamm.prompts import WORDING, Prompts
+from shards.glamm.regions import plan_expression, plan_regions, plan_sentence
+from shards.glamm.segmentation import plan_grounded, plan_labels, plan_parts, plan_referring
 from shards.glamm.settings import Settings
-from shards.glamm.sources import COUNTED, FAMILIES, SOURCES, Family, Task
-from shards.glamm.wording import WORDING
+from shards.glamm.sources import FAMILIES, ITEM_COLUMNS, SOURCES, ExampleTask, Family
+from shards.load.loader import Data
+from shards.load.mixture import Mixture
+from shards.load.reading.split import Selection, Split
 from shards.pixels import decode_labels
+from shards.random import Rng
 from shards.sample import Sample
 
 DEFAULTS = Settings()
+_PLANNERS: Mapping[ExampleTask, Callable[[Sample, Rng, ExampleRequest], ExamplePlan]] = {
+    "grounded": plan_grounded,
+    "referring": plan_referring,
+    "labels": plan_labels,
+    "parts": plan_parts,
+    "expression": plan_expression,
+    "regions": plan_regions,
+    "sentence": plan_sentence,
+    "caption": plan_caption,
+    "conversation": plan_conversation,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The examples of one source: a value, which may go to other processes.
+    """Makes the training examples of one source. Can be pickled and sent to other processes.
 
     Attributes:
-        source: a name of `SOURCES`; any name, where a task is given.
+        source: a key of `SOURCES`; any other name needs a task.
         settings: of the run.
-        prompts: what is said around the data.
-        classes: of its label maps, where it has such.
-        task: another one than the source's own, such as `regions` for `grand_referring`.
-        expand: the column that the loader expands the source over, if any: then it says which
-            caption or phrase a call is about.
+        prompts: around the source's own text.
+        classes: of its label maps, if it has any.
+        task: instead of the source's usual one, such as `regions` for `grand_referring`.
+        expand: the column that the loader expands the source over, if any. The loader then passes
+            the index of the caption, phrase or conversation.
     """
 
     source: str
     settings: Settings = DEFAULTS
     prompts: Prompts = WORDING
     classes: tuple[ClassInfo, ...] = ()
-    task: Task | None = None
+    task: ExampleTask | None = None
     expand: str = ""
-    _names: Mapping[int, str] = field(init=False, repr=False, compare=False)
+    _class_names: Mapping[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check the source, task and classes.
 
         Raises:
             LoadError: if there is no such source or task, or classes are missing.
         """
         if self.source not in SOURCES and self.task is None:
             raise LoadError(
-                f"no source {self.source!r}; there are {', '.join(SOURCES)}, and others need a task"
+                f"no source {self.source!r}; expected one of {', '.join(SOURCES)}, or a task for it"
             )
-        if self.does not in COUNTED:
-            raise LoadError(f"no task {self.does!r}; there are {', '.join(COUNTED)}")
-        if self.expand not in ("", COUNTED[self.does]):
+        task = self.effective_task
+        if task not in ITEM_COLUMNS:
+            raise LoadError(f"no task {task!r}; expected one of {', '.join(ITEM_COLUMNS)}")
+        column = ITEM_COLUMNS[task]
+        if self.expand not in ("", column):
             raise LoadError(
-                f"{self.source} is expanded over {self.expand}; of the task {self.does} there are "
-                f"as many as {COUNTED[self.does] or 'photos'}"
+                f"{self.source}: expand is {self.expand!r}; the task {task!r} can be expanded over "
+                + (f"{column!r} only" if column else "nothing")
             )
-        if self.does == "labels" and not self.classes:
-            raise LoadError(f"{self.source}: has label maps; give the classes of its classes.json")
-        skipped = set(self.settings.skipped)
+        if task == "labels" and not self.classes:
+            raise LoadError(
+                f"{self.source}: the task 'labels' needs classes; pass those of its classes.json"
+            )
+        skipped = set(self.settings.skip_flags)
         names = {
             info.id: info.name.lower() for info in self.classes if skipped.isdisjoint(info.flags)
         }
-        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_class_names", names)
 
     @property
-    def does(self) -> Task:
-        """The task."""
+    def effective_task(self) -> ExampleTask:
+        """The task given, or the source's usual one."""
         return self.task or SOURCES[self.source].task
 
     @property
     def family(self) -> Family:
-        """Of the reference's three loaders; a batch holds examples of one."""
-        return FAMILIES[self.does]
+        """Which of the reference's three loaders has this task; a batch holds one family."""
+        return FAMILIES[self.effective_task]
 
-    def __call__(self, sample: Sample, seed: int, which: int | None = None) -> tuple[Any, ...]:
-        """What a loader calls: the tuple that the reference's `custom_collate_fn` takes.
+    def __call__(self, sample: Sample, seed: int, item_index: int | None = None) -> tuple[Any, ...]:
+        """An example as the tuple of tensors that the reference's `custom_collate_fn` takes.
 
-        Needs torch. Without `expand`, `which` is not asked for, whatever it is.
+        This is what a loader calls. Needs torch. Without `expand`, `item_index` is ignored.
 
         Raises:
-            ExampleError: as `example` does.
+            DecodeError: as `example`.
+            ExampleError: as `example`.
         """
-        from shards.glamm.tensors import to_tuple
+        example = self.example(sample, seed, item_index if self.expand else None)
+        return to_tuple(example, self.settings.precision)
 
-        asked = which if self.expand else None
-        return to_tuple(self.example(sample, seed, asked), self.settings.precision)
-
-    def example(self, sample: Sample, seed: int, which: int | None = None) -> Example:
-        """The same in numpy.
+    def example(self, sample: Sample, seed: int, item_index: int | None = None) -> Example:
+        """An example in numpy.
 
         Args:
             sample: of this source.
-            seed: 64 bits that decide everything left to chance.
-            which: number of the caption, phrase or conversation that the example is about, as the
-                sample index counts them; None leaves it to chance.
+            seed: 64 bits that determine every random choice.
+            item_index: of the caption, phrase or conversation that the example is about, as the
+                sample index counts them; None draws one.
 
         Raises:
-            ExampleError: if this sample cannot make one, naming it and why.
-            LoadError: if `which` is given where nothing is counted.
+            DecodeError: if the sample's photo, label map or a mask is damaged.
+            ExampleError: if the sample is sound but has no such example; names the sample and why.
+            LoadError: if `item_index` is given for a task that is not about one item.
         """
-        draft = self.draft(sample, seed, which)
-        text = render(draft.turns)
-        photo = open_photo(sample)
-        set_ = self.settings
-        kind: Kind = "uint16" if set_.precision == "bf16" else "float32"
-        clip = clip_input(photo, set_.clip_side, sample.original_size, kind)
+        plan = self.plan(sample, seed, item_index)
+        text = render(plan.exchanges)
+        photo, size, options = open_photo(sample), sample.image.size, self.settings
+        dtype: InputDtype = "uint16" if options.precision == "bf16" else "float32"
+        clip = clip_input(photo, options.clip_side, sample.original_size, dtype)
         sam, resized, masks, labels = None, None, None, None
-        size = sample.image.size
-        wanted = draft.masks is not None or draft.labels is not None
-        if set_.grounding == "always" or (set_.grounding == "task" and wanted):
-            sam, resized = sam_input(photo, set_.sam_side, kind)
-            labels = blank_labels(size)
-            if draft.labels is not None:
-                found = decode_labels(sample)
-                masks, labels = masks_of_labels(found, draft.labels), widen_labels(found)
+        has_masks = plan.masks is not None or plan.labels is not None
+        if options.grounding == "always" or (options.grounding == "task" and has_masks):
+            sam, resized = sam_input(photo, options.sam_side, dtype)
+            if plan.labels is not None:
+                label_map = decode_labels(sample)
+                masks, labels = class_masks(label_map, plan.labels), widen_labels(label_map)
             else:
-                masks = take_masks(draft.masks or (), sample)
+                masks, labels = mask_array(sample, plan.masks or ()), blank_labels(size)
         return Example(
             key=sample.key,
             clip=clip,
             sam=sam,
-            boxes=None if draft.boxes is None else share_boxes(draft.boxes, size),
+            boxes=None if plan.boxes is None else relative_boxes(plan.boxes, size),
             conversation=text,
             masks=masks,
             labels=labels,
             resized=resized,
-            questions=(text,) if draft.questions is None else draft.questions,
-            names=(text,) if draft.names is None else draft.names,
+            questions=(text,) if plan.questions is None else plan.questions,
+            names=(text,) if plan.names is None else plan.names,
         )
 
-    def draft(self, sample: Sample, seed: int, which: int | None = None) -> ExamplePlan:
-        """What is chosen for it, before any pixel is touched.
+    def plan(self, sample: Sample, seed: int, item_index: int | None = None) -> ExamplePlan:
+        """The text and annotations of an example, decided without decoding any pixel.
 
         Raises:
-            ExampleError: as `example` does, of what is no matter of pixels.
-            LoadError: as `example` does.
+            ExampleError: if the sample has no such example; names the sample and why.
+            LoadError: if `item_index` is given for a task that is not about one item.
         """
-        if which is not None and COUNTED[self.does] is None:
-            raise LoadError(f"{sample.key}: {which} was asked for, but {self.does} counts nothing")
+        task = self.effective_task
+        if item_index is not None and ITEM_COLUMNS[task] is None:
+            raise LoadError(
+                f"{sample.key}: item_index is {item_index}; the task {task!r} is not about one "
+                f"item: expected None"
+            )
         rule = SOURCES.get(self.source)
-        lowered = rule is not None and rule.lowered
-        asked = ExampleRequest(
-            self.does, self.settings, self.prompts, self._names, which, lowered=lowered
+        request = ExampleRequest(
+            self.settings,
+            self.prompts,
+            self._class_names,
+            item_index,
+            lowercase=rule is not None and rule.lowercase,
         )
-        return draft_example(sample, Rng(seed), asked)
+        return _PLANNERS[task](sample, Rng(seed), request)
+
+
+def examples_for(
+    data: Data, settings: Settings = DEFAULTS, prompts: Prompts = WORDING, *, expand: str = ""
+) -> list[Examples]:
+    """An `Examples` for each dataset of the data, in order: the `example` argument of a loader.
+
+    Args:
+        data: the same that the loader is given.
+        settings: of the run.
+        prompts: around the sources' own text.
+        expand: the same that the loader is given; the datasets of a mixture have their own.
+
+    Raises:
+        CorruptShardError: if a manifest or an index is missing or damaged.
+        LoadError: if a source is unknown, or expanded over a column that its task does not use.
+    """
+    if isinstance(data, Mixture):
+        splits, tasks = data.open(), [member.task for member in data.members]
+    else:
+        splits = [data if isinstance(data, Split) else Split.open(data, Selection(expand=expand))]
+        tasks = [""]
+    return [
+        Examples(
+            split.manifest.source,
+            settings,
+            prompts,
+            _classes(split),
+            task=cast("ExampleTask", task) if task else None,
+            expand=split.chosen.expand,
+        )
+        for split, task in zip(splits, tasks, strict=True)
+    ]
+
+
+def _classes(split: Split) -> tuple[ClassInfo, ...]:
+    if CLASSES not in split.manifest.files:
+        return ()
+    return tuple(read_classes(split.files.path(CLASSES).parent))

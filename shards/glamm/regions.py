@@ -1,121 +1,121 @@
-"""Words for boxes: what is in one region, or in each of several."""
+"""Plans of text about boxes: a phrase for each region, or a sentence about several."""
 
 from collections.abc import Iterable, Sequence
 
-from shards.glamm.chance import Rng
-from shards.glamm.choose import choose_one, choose_some, phrases_of
-from shards.glamm.conversation import BOX, REGION, Exchange, plain
-from shards.glamm.draft import ExamplePlan
-from shards.glamm.prompts import Prompts
+from shards.glamm.conversation import BOX, REGION, Exchange, check_text
+from shards.glamm.plan import (
+    ExamplePlan,
+    ExampleRequest,
+    choose_item,
+    choose_items,
+    list_phrases,
+)
+from shards.random import Rng
 from shards.sample import Box, Region, Sample
 
-_LEFT_OUT = frozenset(("ignore", "crowd"))
-"""Attributes of boxes that stand for no single thing."""
+_NO_OBJECT = frozenset(("ignore", "crowd"))
+"""Attributes of regions that are not a single object."""
 
 
-def draft_expression(
-    sample: Sample, chance: Rng, prompts: Prompts, which: int | None
-) -> ExamplePlan:
-    """One box, to be told from all others of its photo.
+def plan_expression(sample: Sample, rng: Rng, request: ExampleRequest) -> ExamplePlan:
+    """One box, with an expression that identifies it among all objects of the photo.
 
     Raises:
         ExampleError: if no phrase has a box.
     """
-    asked = prompts.expression_opening, prompts.expression_questions
-    return _describe(sample, chance, asked, which, 1)
+    prompts = request.prompts
+    return _describe(
+        sample, rng, request, (prompts.expression_opening, prompts.expression_questions, 1)
+    )
 
 
-def draft_regions(
-    sample: Sample, chance: Rng, prompts: Prompts, which: int | None, most: int
-) -> ExamplePlan:
-    """Up to `most` boxes, a question about each, and its phrase for an answer.
+def plan_regions(sample: Sample, rng: Rng, request: ExampleRequest) -> ExamplePlan:
+    """Up to `max_regions` boxes, with a question about each; its phrase is the answer.
 
     Raises:
         ExampleError: if no phrase has a box.
     """
-    return _describe(sample, chance, (prompts.opening, prompts.region_questions), which, most)
+    prompts, limit = request.prompts, request.settings.max_regions
+    return _describe(sample, rng, request, (prompts.opening, prompts.region_questions, limit))
 
 
 def _describe(
-    sample: Sample,
-    chance: Rng,
-    asked: tuple[str, Sequence[str]],
-    which: int | None,
-    most: int,
+    sample: Sample, rng: Rng, request: ExampleRequest, style: tuple[str, Sequence[str], int]
 ) -> ExamplePlan:
-    """As `draft_regions`.
+    """A question for each of some boxes.
 
     Args:
         sample: with regions that have boxes and phrases.
-        chance: picks regions and questions.
-        asked: what stands before the first question, and questions to pick from.
-        which: number of the one phrase that is asked for; None lets chance draw.
-        most: regions.
+        rng: draws regions and questions.
+        request: may name one phrase.
+        style: the opening before the first question, the questions to draw from, and how many
+            regions to draw at most.
 
     Raises:
         ExampleError: if no phrase has a box.
     """
-    phrases = phrases_of(sample)
-    usable = [_complaint(region, phrase) for region, phrase in phrases]
-    chosen = choose_some(usable, chance, which, most, f"{sample.key}: phrase")
-    names = tuple(plain(phrases[number][1].strip(), sample.key) for number in chosen)
-    opening, questions = asked
-    put = tuple(_name(chance.pick(questions).strip(), n) for n in range(len(names)))
+    opening, templates, limit = style
+    phrases = list_phrases(sample)
+    problems = [_problem(region, phrase) for region, phrase in phrases]
+    where = f"{sample.key}: phrase"
+    chosen = choose_items(problems, rng, request.item_index, limit, where)
+    names = tuple(check_text(phrases[number][1].strip(), sample.key) for number in chosen)
+    questions = tuple(_ask_about(rng.pick(templates), n) for n in range(len(names)))
     return ExamplePlan(
-        turns=tuple(map(Exchange, (opening + put[0], *put[1:]), names)),
-        questions=put,
+        exchanges=tuple(map(Exchange, (opening + questions[0], *questions[1:]), names)),
+        questions=questions,
         names=names,
         boxes=_boxes(phrases[number][0] for number in chosen),
     )
 
 
-def draft_sentence(
-    sample: Sample, chance: Rng, prompts: Prompts, which: int | None, most: int
-) -> ExamplePlan:
+def plan_sentence(sample: Sample, rng: Rng, request: ExampleRequest) -> ExamplePlan:
     """A sentence about all of its boxes together, then a phrase about each.
 
-    Every box is spoken of twice, and so stands twice in the draft: all of them, and all again.
+    The questions refer to every box twice, so the plan lists all boxes twice.
 
     Raises:
         ExampleError: if no sentence has a box.
     """
-    said = [_spoken_of(sample, number) for number in range(len(sample.captions))]
-    usable = {n: None if found else "none of its phrases has a box" for n, found in enumerate(said)}
-    number = choose_one(usable, chance, which, f"{sample.key}: caption")
-    chosen = chance.draw(said[number], most)
-    names = tuple(plain(phrase, sample.key) for _, phrase in chosen)
+    prompts = request.prompts
+    mentioned = [_mentioned_in(sample, number) for number in range(len(sample.captions))]
+    problems = [None if found else "none of its phrases has a box" for found in mentioned]
+    number = choose_item(problems, rng, request.item_index, f"{sample.key}: caption")
+    chosen = rng.draw(mentioned[number], request.settings.max_regions)
+    names = tuple(check_text(phrase, sample.key) for _, phrase in chosen)
     every = "".join(f"region{n + 1} {BOX}," for n in range(len(names)))
-    together = chance.pick(prompts.group_questions).strip().replace(REGION, every)
-    each = [_name(chance.pick(prompts.region_questions).strip(), n) for n in range(len(names))]
-    caption = plain(sample.captions[number], sample.key)
+    group = rng.pick(prompts.group_questions).strip().replace(REGION, every)
+    each = [_ask_about(rng.pick(prompts.region_questions), n) for n in range(len(names))]
+    caption = check_text(sample.captions[number], sample.key)
     return ExamplePlan(
-        turns=(Exchange(prompts.opening + together, caption), *map(Exchange, each, names)),
-        questions=(together,),
+        exchanges=(Exchange(prompts.opening + group, caption), *map(Exchange, each, names)),
+        questions=(group,),
         names=names,
         boxes=_boxes(region for region, _ in (*chosen, *chosen)),
     )
 
 
-def _name(question: str, number: int) -> str:
-    return question.replace(REGION, f"region{number + 1} {BOX}")
+def _ask_about(template: str, number: int) -> str:
+    return template.strip().replace(REGION, f"region{number + 1} {BOX}")
 
 
-def _spoken_of(sample: Sample, caption: int) -> list[tuple[Region, str]]:
-    """The regions of a caption that have a box, each with the first phrase that means it there."""
-    found = []
+def _mentioned_in(sample: Sample, caption: int) -> list[tuple[Region, str]]:
+    """The regions of a caption that have a box, each with the first phrase that refers to it."""
+    mentioned = []
     for region in sample.regions:
         spans = [span for span in region.spans if span.caption == caption]
-        if spans and region.box is not None and _LEFT_OUT.isdisjoint(region.attributes):
-            text = sample.captions[caption][spans[0].start : spans[0].stop]
-            found.append((region, text))
-    return found
+        if spans and region.box is not None and _NO_OBJECT.isdisjoint(region.attributes):
+            phrase = sample.captions[caption][spans[0].start : spans[0].stop]
+            mentioned.append((region, phrase))
+    return mentioned
 
 
-def _complaint(region: Region, phrase: str) -> str | None:
+def _problem(region: Region, phrase: str) -> str | None:
+    """Why a phrase cannot be used; None if it can."""
     if region.box is None:
         return "no box"
     if "ignore" in region.attributes:
-        return "upstream says to ignore it"
+        return "upstream marks its region as ignored"
     return None if phrase.strip() else "empty"
 
 

@@ -1,4 +1,4 @@
-"""What a training run may set about its examples. The defaults are the reference's."""
+"""Options of a training run. The defaults are the reference's."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,35 +11,35 @@ Grounding = Literal["task", "always", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How examples are made.
+    """Options of the examples of a training run.
 
     Attributes:
-        classes: expressions, objects or classes of a photo in one segmentation example, at most.
-        regions: of a photo in one example about boxes, at most.
-        precision: of both encoders' inputs. Half of it is what a run in half precision makes of
-            `fp32` itself, at half the memory.
-        clip_side: of the global encoder's input, in pixels.
-        sam_side: of the grounding encoder's input, in pixels.
-        grounding: whether that input, and masks, are made: where the task has masks, always (so
-            that batches may mix tasks), or never.
-        skipped: flags of `classes.json`; a class that has one of them is never asked for.
+        max_classes: expressions, objects or classes in one segmentation example.
+        max_regions: boxes in one example about boxes.
+        precision: of both encoders' inputs. `bf16` and `fp16` equal what a run in half precision
+            makes of `fp32`, in half the memory.
+        clip_side: side of the global encoder's input, in pixels.
+        sam_side: side of the grounding encoder's input, in pixels.
+        grounding: when to add the grounding encoder's input and masks: for tasks with masks, always
+            (so that a batch may mix tasks), or never.
+        skip_flags: flags of `classes.json`; classes with one of them are never asked for.
     """
 
-    classes: int = 3
-    regions: int = 10
+    max_classes: int = 3
+    max_regions: int = 10
     precision: Precision = "fp32"
     clip_side: int = 336
     sam_side: int = 1024
     grounding: Grounding = "task"
-    skipped: tuple[str, ...] = ("skipped-by-reference",)
+    skip_flags: tuple[str, ...] = ("skipped-by-reference",)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check the values.
 
         Raises:
-            LoadError: naming the value.
+            LoadError: naming the field, its value and what is expected.
         """
-        for name in ("classes", "regions", "clip_side", "sam_side"):
+        for name in ("max_classes", "max_regions", "clip_side", "sam_side"):
             if getattr(self, name) < 1:
                 raise LoadError(f"{name} is {getattr(self, name)}; expected at least 1")
         for name, known in (("precision", Precision), ("grounding", Grounding)):

@@ -1,35 +1,36 @@
-"""Which source is trained on how: a table."""
+"""How each source is used in training: tables of tasks, items and families."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Task = Literal[
+ExampleTask = Literal[
     "grounded", "referring", "labels", "parts", "expression", "regions", "sentence", "caption",
     "conversation",
 ]  # fmt: skip
-Column = Literal["captions", "phrases", "conversations"]
+ItemColumn = Literal["captions", "phrases", "conversations"]
+"""A column of the sample index: how many items of this kind a sample has."""
 Family = Literal["seg", "reg", "cap"]
 
 
 class SourceRule(NamedTuple):
-    """How a source is trained on.
+    """How a source is used in training.
 
     Attributes:
-        task: what an example of it asks for.
-        expands: column of the sample index over which the reference goes uniformly: a photo is
-            drawn as often as it has captions, say. None where it goes over photos.
-        lowered: the reference lowers the letters of this source's captions.
+        task: of its examples.
+        expands: column of the sample index that the reference samples uniformly: with `captions`, a
+            photo is drawn as often as it has captions. None where it samples photos uniformly.
+        lowercase: whether the reference converts this source's captions to lower case.
     """
 
-    task: Task
-    expands: Column | None = None
-    lowered: bool = False
+    task: ExampleTask
+    expands: ItemColumn | None = None
+    lowercase: bool = False
 
 
 SOURCES: Mapping[str, SourceRule] = {
     "grandf_ha": SourceRule("grounded", "captions"),
     "openpsg_gcg": SourceRule("grounded", "captions"),
-    "refcocog_gcg": SourceRule("grounded", "captions", lowered=True),
+    "refcocog_gcg": SourceRule("grounded", "captions", lowercase=True),
     "flickr_gcg": SourceRule("grounded", "captions"),
     "ade20k": SourceRule("labels"),
     "coco_stuff": SourceRule("labels"),
@@ -51,10 +52,10 @@ SOURCES: Mapping[str, SourceRule] = {
     "llava_instruct": SourceRule("conversation", "conversations"),
 }
 
-EXPANDS: Mapping[str, Column | None] = {name: rule.expands for name, rule in SOURCES.items()}
-"""Source -> column of the sample index that the reference goes uniformly over; None: photos."""
+EXPANDS: Mapping[str, ItemColumn | None] = {name: rule.expands for name, rule in SOURCES.items()}
+"""Source -> column of the sample index that the reference samples uniformly; None for photos."""
 
-COUNTED: Mapping[Task, Column | None] = {
+ITEM_COLUMNS: Mapping[ExampleTask, ItemColumn | None] = {
     "grounded": "captions",
     "referring": "phrases",
     "labels": None,
@@ -65,9 +66,10 @@ COUNTED: Mapping[Task, Column | None] = {
     "caption": "captions",
     "conversation": "conversations",
 }
-"""Task -> what `which` counts: the column of the sample index that says how many there are."""
+"""Task -> column of the sample index that says how many values `item_index` can have; None where
+examples of a task are not about one item."""
 
-FAMILIES: Mapping[Task, Family] = {
+FAMILIES: Mapping[ExampleTask, Family] = {
     "grounded": "seg",
     "referring": "seg",
     "labels": "seg",
@@ -78,5 +80,7 @@ FAMILIES: Mapping[Task, Family] = {
     "caption": "cap",
     "conversation": "cap",
 }
-"""Task -> the reference's loader. Examples of one batch must be of one: the model takes boxes of
-all of a batch's photos or of none, and so with the grounding encoder's input."""
+"""Task -> which of the reference's three loaders has it: segmentation, regions or captions.
+
+All examples of a batch must belong to one family. The model needs boxes, and the grounding
+encoder's input, either for every photo of a batch or for none."""

@@ -1,4 +1,4 @@
-"""What GLaMM's examples are measured against makes the same of the same files."""
+"""The peer that GLaMM's examples are measured against returns the same values."""
 
 from argparse import Namespace
 from contextlib import closing
@@ -12,21 +12,21 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("cv2")
 
-from bench import glamm  # noqa: E402
-from bench.harness.command import measure  # noqa: E402
-from bench.peers.glamm import Reader, clip_at_its_least, clip_of_transformers  # noqa: E402
-from bench.peers.glamm_items import LISTINGS, list_items  # noqa: E402
-from bench.peers.glamm_loader import collate, halve, one_thread, open_batches  # noqa: E402
-from convert.demo import draw  # noqa: E402
-from shards.glamm import SOURCES, ExampleError, Settings, examples_for  # noqa: E402
-from shards.layout import read_split  # noqa: E402
+from bench import glamm  # noqa: E402 - after importorskip
+from bench.harness.command import measure  # noqa: E402 - after importorskip
+from bench.peers.glamm import ReferenceReader, clip_at_its_least, clip_of_transformers  # noqa: E402 - after importorskip
+from bench.peers.glamm_items import LISTINGS, list_items  # noqa: E402 - after importorskip
+from bench.peers.glamm_loader import collate, halve, one_thread, open_batches  # noqa: E402 - after importorskip
+from convert.demo import draw  # noqa: E402 - after importorskip
+from shards.glamm import SOURCES, ExampleError, Settings, examples_for  # noqa: E402 - after importorskip
+from shards.layout import read_split  # noqa: E402 - after importorskip
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(autouse=True)
 def threads():
-    """cv2's threads do not live on in a process that is forked."""
+    """cv2's threads do not survive in a forked process."""
     one_thread()
 
 
@@ -34,31 +34,31 @@ def test_every_source_is_measured():
     assert set(LISTINGS) == set(SOURCES) == {s for group in glamm.GROUPS.values() for s in group}
 
 
-def test_of_a_photo_without_a_caption_none_is_asked(tmp_path):
+def test_photos_without_a_caption_are_not_listed(tmp_path):
     draw(tmp_path, "grand_caption", images=8)
     assert all(item.texts for item in list_items(tmp_path, "grand_caption"))
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_peer_makes_the_same_ten_things(miniature, converted, source):
-    """Of photos that were kept, both encoders' inputs bit for bit; of all, the same kinds."""
+def test_the_peer_returns_the_same_ten_values(miniature, converted, source):
+    """Both encoders' inputs are equal for unscaled photos; the types are equal for all photos."""
     folder = converted / source / "train"
-    (made,) = examples_for(folder)
+    (examples,) = examples_for(folder)
     samples = {Path(sample.file).name: sample for sample in read_split(folder)}
-    reader = Reader(clip_of_transformers(), Random(0))
+    reader = ReferenceReader(clip_of_transformers(), Random(0))
     compared = 0
     for item in list_items(miniature.root, source):
         sample = samples.get(item.path.name)
-        if sample is None:  # of another split: label maps are listed as they lie
+        if sample is None:  # of another split: label maps are listed by folder
             continue
         try:
-            ours = made(sample, 1)
+            ours = examples(sample, 1)
         except ExampleError:
             continue
         theirs = reader(item)
-        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-            assert (one is None) == (other is None), place
-        assert torch.equal(Reader(clip_at_its_least, Random(0))(item)[1], theirs[1])
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            assert (one is None) == (other is None), index
+        assert torch.equal(ReferenceReader(clip_at_its_least, Random(0))(item)[1], theirs[1])
         if sample.image.size == sample.original_size:
             assert torch.equal(ours[1], theirs[1])
             assert ours[2] is None or torch.equal(ours[2], theirs[2])
@@ -76,7 +76,7 @@ def test_the_peer_makes_the_same_ten_things(miniature, converted, source):
 def test_batches_of_the_peer(miniature, workers):
     items = list_items(miniature.root, "refcoco")[:2]
     captions = list_items(miniature.root, "coco_captions")[:3]
-    loader = open_batches(Reader(clip_at_its_least, Random(0)), [items, captions], workers)
+    loader = open_batches(ReferenceReader(clip_at_its_least, Random(0)), [items, captions], workers)
     first, second = (halve(batch) for batch in loader)
     assert first["grounding_enc_images"].shape == (2, 3, 1024, 1024)
     assert first["grounding_enc_images"].dtype == torch.bfloat16
@@ -84,16 +84,16 @@ def test_batches_of_the_peer(miniature, workers):
     assert second["grounding_enc_images"] is None
 
 
-def test_our_examples_are_collated_alike(converted):
+def test_our_examples_are_collated_in_the_same_way(converted):
     folder = converted / "refcoco" / "train"
-    (made,) = examples_for(folder, Settings(precision="bf16"))
-    batch = collate([made(sample, 0) for sample in islice(read_split(folder), 2)])
+    (examples,) = examples_for(folder, Settings(precision="bf16"))
+    batch = collate([examples(sample, 0) for sample in islice(read_split(folder), 2)])
     assert halve(dict(batch))["global_enc_images"] is not None
     assert batch["global_enc_images"].dtype == torch.bfloat16
 
 
 def test_a_table_of_everything():
-    """The first section, on the smallest miniature: every claim is about ways that were raced."""
+    """The first section, on the smallest miniature: every claim is about ways that were timed."""
     with closing(glamm.sections(Namespace(images=2, photos=[]))) as sections:
         table = measure(next(sections), 1)
     assert [row.way for row in table.rows] == [glamm.OURS, glamm.HALF, glamm.PEER, glamm.LEAN]

@@ -1,6 +1,6 @@
-"""The reference's own collate on our examples.
+"""The reference's own collate function on our examples.
 
-`GLAMM_REFERENCE` names a checkout of mbzuai-oryx/groundingLMM.
+`GLAMM_REFERENCE` is the path of a checkout of mbzuai-oryx/groundingLMM.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from PIL import Image
 
 from shards.classes import read_classes
 from shards.glamm import SOURCES, WORDING, ExampleError, Examples, Settings, examples_for
-from shards.glamm.sources import COUNTED
+from shards.glamm.sources import ITEM_COLUMNS
 from shards.layout import read_split
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
@@ -53,12 +53,14 @@ def resize(image, size):
 
 @contextmanager
 def load_reference():
-    """The checkout's modules by short names; what they import and do not need here is absent."""
+    """The checkout's modules by short names; stubs replace imports that are not needed here."""
     folder = Path(os.environ.get("GLAMM_REFERENCE", ""))
     if not (folder / "dataset/dataset.py").is_file():
-        pytest.skip("GLAMM_REFERENCE names no checkout of the reference")
+        pytest.skip("GLAMM_REFERENCE is not the path of a checkout of the reference")
     if find_spec("transformers") is not None:
-        assert importlib.import_module("transformers").CLIPImageProcessor  # it looks for the stubs
+        assert importlib.import_module(
+            "transformers"
+        ).CLIPImageProcessor  # before the stubs: it searches sys.modules
     before = dict(sys.modules)
     anything = SimpleNamespace
     stubs = {
@@ -85,13 +87,15 @@ def load_reference():
     sys.modules.update(stubs)
     sys.path.insert(0, str(folder))
     try:
-        found = {name: importlib.import_module(f"dataset.{at}") for name, at in READERS.items()}
-        found["collate"] = importlib.import_module("dataset.dataset")
-        found["words"] = importlib.import_module("dataset.utils.utils")
+        modules = {
+            name: importlib.import_module(f"dataset.{path}") for name, path in READERS.items()
+        }
+        modules["collate"] = importlib.import_module("dataset.dataset")
+        modules["prompts"] = importlib.import_module("dataset.utils.utils")
         library: Any = importlib.import_module("model.llava.conversation")
         library.default_conversation = library.conv_templates["llava_v1"]  # as train.py does
-        found["transforms"] = importlib.import_module("model.SAM.utils.transforms")
-        yield SimpleNamespace(**found)
+        modules["transforms"] = importlib.import_module("model.SAM.utils.transforms")
+        yield SimpleNamespace(**modules)
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - set(before):
@@ -99,48 +103,50 @@ def load_reference():
         sys.modules.update(before)
 
 
-class Letters:
-    """A tokenizer of letters with the habits of Llama's: a mark at the start, one for the end."""
+class CharacterTokenizer:
+    """One token for each character and special token; like Llama's, it starts with a BOS token."""
 
     bos_token_id, pad_token_id, model_max_length = 1, 0, 10_000
-    marks = ("</s>", "<im_start>", "<im_end>", "[SEG]", "<bbox>", "<p>", "</p>")
+    special = ("</s>", "<im_start>", "<im_end>", "[SEG]", "<bbox>", "<p>", "</p>")
 
     def __call__(self, text):
-        for number, mark in enumerate(self.marks):
-            text = text.replace(mark, chr(0xE000 + number))
+        for number, token in enumerate(self.special):
+            text = text.replace(token, chr(0xE000 + number))
         return SimpleNamespace(input_ids=[self.bos_token_id, *(2 + ord(one) for one in text)])
 
 
 def examples(source, folder, prompts=WORDING, **settings):
-    expand = COUNTED[SOURCES[source].task] or ""
+    expand = ITEM_COLUMNS[SOURCES[source].task] or ""
     return Examples(
         source, Settings(**settings), prompts, tuple(read_classes(folder)), expand=expand
     )
 
 
-def some(made, folder, count=4):
-    """(sample, the example's tuple) of the first samples that make one."""
-    found: list[tuple[Any, Any]] = []
+def first_examples(make, folder, count=4):
+    """(sample, the example's tuple) of the first samples that have one."""
+    pairs: list[tuple[Any, Any]] = []
     for sample in read_split(folder):
         try:
-            found.append((sample, made(sample, len(found))))
+            pairs.append((sample, make(sample, len(pairs))))
         except ExampleError:
             continue
-    return found[:count]
+    return pairs[:count]
 
 
 @pytest.fixture(scope="module")
 def reference():
-    with load_reference() as found:
-        yield found
+    with load_reference() as modules:
+        yield modules
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_references_collate_takes_our_examples(reference, converted, source):
+def test_the_references_collate_function_takes_our_examples(reference, converted, source):
     folder = converted / source / "train"
-    made = examples(source, folder)
-    pairs = some(made, folder)
-    batch = reference.collate.custom_collate_fn([t for _, t in pairs], tokenizer=Letters())
+    make = examples(source, folder)
+    pairs = first_examples(make, folder)
+    batch = reference.collate.custom_collate_fn(
+        [t for _, t in pairs], tokenizer=CharacterTokenizer()
+    )
     count = len(pairs)
     assert count
     assert batch["global_enc_images"].shape == (count, 3, 336, 336)
@@ -148,17 +154,17 @@ def test_the_references_collate_takes_our_examples(reference, converted, source)
     assert batch["image_paths"] == [sample.key for sample, _ in pairs]
     assert batch["offset"].tolist() == list(range(count + 1))
     ids, targets = batch["input_ids"], batch["labels"]
-    assert ((ids == -200).sum(1) == 1).all()  # a photo each
+    assert ((ids == -200).sum(1) == 1).all()  # one photo each
     learned = targets != -100
     assert learned.any(1).all()
     assert (targets[learned] == ids[learned]).all()
-    marks = [2 + 0xE000 + Letters.marks.index(mark) for mark in ("[SEG]", "<bbox>")]
-    segments, boxes = ((ids == mark).sum(1).tolist() for mark in marks)
-    assert (batch["bboxes"] is None) == (made.family != "reg")
-    if made.family == "reg":
+    ids_of = [2 + 0xE000 + CharacterTokenizer.special.index(token) for token in ("[SEG]", "<bbox>")]
+    segments, boxes = ((ids == each).sum(1).tolist() for each in ids_of)
+    assert (batch["bboxes"] is None) == (make.family != "reg")
+    if make.family == "reg":
         assert [len(each) for each in batch["bboxes"]] == boxes
         assert all(each.dtype == torch.float32 for each in batch["bboxes"])
-    if made.family == "seg":
+    if make.family == "seg":
         assert batch["grounding_enc_images"].shape == (count, 3, 1024, 1024)
         assert [len(masks) for masks in batch["masks_list"]] == segments
         for (sample, _), masks, label in zip(
@@ -174,12 +180,12 @@ def test_the_references_collate_takes_our_examples(reference, converted, source)
         assert sum(segments) == 0
 
 
-def test_a_loader_with_the_references_collate(reference, converted):
-    """What takes the place of the reference's datasets and samplers, whole."""
+def test_a_loader_with_the_references_collate_function(reference, converted):
+    """The complete replacement of the reference's datasets and samplers."""
     folder = converted / "refcoco_region/train"
-    collate = partial(reference.collate.custom_collate_fn, tokenizer=Letters())
-    made = examples_for(folder, expand="phrases")
-    loader = ShardLoader(folder, 2, expand="phrases", example=made, collate=collate)
+    collate = partial(reference.collate.custom_collate_fn, tokenizer=CharacterTokenizer())
+    make = examples_for(folder, expand="phrases")
+    loader = ShardLoader(folder, 2, expand="phrases", example=make, collate=collate)
     keys = [key for batch in loader for key in batch["image_paths"]]
     phrases = sum(len(r.phrases) for sample in read_split(folder) for r in sample.regions)
     assert len(keys) == phrases // 2 * 2

@@ -1,8 +1,8 @@
-"""The reference's own readers against our examples.
+"""The reference's own dataset classes against our examples.
 
-They read the miniature's files, are made to choose what our example chose, and must then give the
-same ten things. `GLAMM_REFERENCE` names a checkout of mbzuai-oryx/groundingLMM; cv2 and
-transformers are needed as well.
+They read the miniature's files, are forced to make the same random choices as our example, and must
+then return the same ten values. `GLAMM_REFERENCE` is the path of a checkout of
+mbzuai-oryx/groundingLMM; cv2 and transformers are needed as well.
 """
 
 import copy
@@ -39,8 +39,8 @@ CLIP = {
 
 @pytest.fixture(scope="module")
 def reference():
-    with load_reference() as found:
-        yield found
+    with load_reference() as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def readers(reference):
     transformers = pytest.importorskip("transformers")
     processor = transformers.CLIPImageProcessor(**CLIP)
     transform = reference.transforms.ResizeLongestSide(1024)
-    begin = Prompts.of_reference(reference.words).opening
+    begin = Prompts.of_reference(reference.prompts).opening
 
     def make(module, name, **fields):
-        """A reader that has read no file; in none of its lists is there a choice."""
+        """A dataset object that has read no file, and whose lists have one entry each."""
         cls = getattr(getattr(reference, module), name)
         reader = cls.__new__(cls)
         fields = {"begin_str": begin, **fields}
@@ -68,8 +68,8 @@ def readers(reference):
 
 @pytest.fixture(params=range(2))
 def prompts(request, reference, monkeypatch):
-    """The reference's own, all but one taken out of every list, there and here."""
-    whole = Prompts.of_reference(reference.words)
+    """One of the reference's own prompts of each kind, for the reference and for us."""
+    whole = Prompts.of_reference(reference.prompts)
     fields: dict[str, Any] = {
         name: value[7 * request.param % len(value) :][:1] if isinstance(value, tuple) else value
         for name in Prompts.__slots__
@@ -91,23 +91,25 @@ def prompts(request, reference, monkeypatch):
 
 
 def assert_same(ours, theirs, sample):
-    """The ten things; pixels where the stored photo has upstream's, masks at the stored size."""
-    names = ("path", "clip", "sam", "boxes", "text", "masks", "label", "resize", "asked", "names")
+    """All ten values; pixels only if the photo is stored unscaled, masks at the stored size."""
+    names = (
+        "path", "clip", "sam", "boxes", "text", "masks", "label", "resize", "questions", "names",
+    )  # fmt: skip
     mine, other = (dict(zip(names, each, strict=True)) for each in (ours, theirs))
     assert mine["text"] == other["text"]
-    assert list(mine["asked"]) == list(other["asked"])
+    assert list(mine["questions"]) == list(other["questions"])
     assert list(mine["names"]) == list(other["names"])
     assert mine["resize"] == other["resize"]
-    kept = sample.image.size == sample.original_size
+    unscaled = sample.image.size == sample.original_size
     for name in ("clip", "sam"):
         assert (mine[name] is None) == (other[name] is None)
         if mine[name] is not None:
             assert mine[name].shape == other[name].shape
             assert mine[name].dtype == other[name].dtype
-            assert not kept or torch.equal(mine[name], other[name])
+            assert not unscaled or torch.equal(mine[name], other[name])
     assert (mine["boxes"] is None) == (other["boxes"] is None)
     if mine["boxes"] is not None:
-        inside = other["boxes"].clip(0, 1)  # the stored box is
+        inside = other["boxes"].clip(0, 1)  # stored boxes are clipped
         np.testing.assert_allclose(mine["boxes"][: len(inside)], inside, rtol=0, atol=1e-4)
     assert (mine["masks"] is None) == (other["masks"] is None)
     if mine["masks"] is not None:
@@ -116,10 +118,10 @@ def assert_same(ours, theirs, sample):
             whole = Image.fromarray((another.numpy() > 0).astype(np.uint8))
             small = whole.resize(size, Image.Resampling.NEAREST)
             np.testing.assert_array_equal(one.numpy(), np.asarray(small))
-        assert not kept or mine["label"].shape == other["label"].shape
+        assert not unscaled or mine["label"].shape == other["label"].shape
 
 
-def at_stem(source, folder):
+def samples_by_stem(source, folder):
     return {sample.key.removeprefix(f"{source}-"): sample for sample in read_split(folder)}
 
 
@@ -135,7 +137,7 @@ def test_grounded_captions(  # noqa: PLR0913, PLR0917 - fixtures
     readers, prompts, miniature, converted, source, name, file, photos
 ):
     folder = converted / source / "train"
-    samples, made = at_stem(source, folder), examples(source, folder, prompts)
+    samples, make = samples_by_stem(source, folder), examples(source, folder, prompts)
     reader = readers.make(
         "gcg",
         name,
@@ -145,20 +147,20 @@ def test_grounded_captions(  # noqa: PLR0913, PLR0917 - fixtures
     seen: dict[str, int] = {}
     compared = 0
     for row in json.loads((miniature.root / f"GranDf/annotations/train/{file}.json").read_text()):
-        row = next(iter(row.values())) if source == "refcocog_gcg" else row  # noqa: PLW2901
+        row = next(iter(row.values())) if source == "refcocog_gcg" else row  # noqa: PLW2901 - adapted
         stem = Path(row.get("file_name") or row["img_file_name"]).stem
         number = seen[stem] = seen.get(stem, -1) + 1
         sample = samples[stem]
         if source == "refcocog_gcg":
-            row, sample = what_it_gets_right(row, sample)  # noqa: PLW2901
+            row, sample = without_known_faults(row, sample)  # noqa: PLW2901 - adapted
         whole = {key: value for key, value in row.get("groundings", {}).items() if value}
-        told = reader._parse_annotations({**row, "groundings": whole})
-        spans = sorted(told["tokens_positive"])
+        parsed = reader._parse_annotations({**row, "groundings": whole})
+        spans = sorted(parsed["tokens_positive"])
         if not spans or any(a[1] > b[0] for a, b in pairwise(spans)):
             continue
-        path = str(miniature.root / photos / told["file_name"])
-        theirs = reader.process_data({**told, "image_path": path})
-        *ours, names = made(sample, 0, number)
+        path = str(miniature.root / photos / parsed["file_name"])
+        theirs = reader.process_data({**parsed, "image_path": path})
+        *ours, names = make(sample, 0, number)
         if source == "refcocog_gcg":
             names = [name.lower() for name in names]
         assert_same((*ours, names), theirs, sample)
@@ -166,10 +168,11 @@ def test_grounded_captions(  # noqa: PLR0913, PLR0917 - fixtures
     assert compared > 2
 
 
-def what_it_gets_right(row, sample):
-    """Row and sample with phrases that come once, none in another; the row's in small, in order.
+def without_known_faults(row, sample):
+    """Row and sample with those phrases only that occur once and in no other phrase.
 
-    All others the reference finds nowhere, at their first place, or cut.
+    The reference misses all others, cuts them, or uses their first occurrence. The row's phrases
+    are in lower case and in the caption's order.
     """
     caption = row["caption"].strip('"').strip().lower()
     refs = [{**ref, "sentence": ref["sentence"].lower()} for ref in row["refs"]]
@@ -184,30 +187,30 @@ def what_it_gets_right(row, sample):
 
 def test_grounded_sentences(readers, prompts, miniature, converted):
     folder = converted / "flickr_gcg/train"
-    samples, made = at_stem("flickr_gcg", folder), examples("flickr_gcg", folder, prompts)
+    samples, make = samples_by_stem("flickr_gcg", folder), examples("flickr_gcg", folder, prompts)
     reader = readers.make(
         "gcg", "Flickr30kGCGDataset", question_templates=prompts.grounded_questions
     )
-    place = miniature.root / SPLITS["flickr_gcg", "train"][1]
+    annotations = miniature.root / SPLITS["flickr_gcg", "train"][1]
     compared = 0
-    for stem, number, image, rows in sentences(place):
-        told = reader._parse_annotations(image, rows)
-        spans = sorted(told["tokens_positive"])
+    for stem, number, image, rows in sentences(annotations):
+        parsed = reader._parse_annotations(image, rows)
+        spans = sorted(parsed["tokens_positive"])
         if not spans or any(a[1] > b[0] for a, b in pairwise(spans)):
             continue
         path = str(miniature.root / "flikcr_30k/train" / image["file_name"])
-        theirs = reader.process_data({**told, "image_path": path})
-        assert_same(made(samples[stem], 0, number), theirs, samples[stem])
+        theirs = reader.process_data({**parsed, "image_path": path})
+        assert_same(make(samples[stem], 0, number), theirs, samples[stem])
         compared += 1
     assert compared > 2
 
 
-def sentences(place, *, words=0):
-    """(stem, number of the row among its photo's, row of the image, its annotations)."""
-    file = json.loads(place.read_text())
+def sentences(annotations, *, words=0):
+    """(stem, index among the rows of its photo, row of the image, its annotations)."""
+    file = json.loads(annotations.read_text())
     seen: dict[str, int] = {}
     for image in file["images"]:
-        image = {**image, "height": int(image["height"]), "width": int(image["width"])}  # noqa: PLW2901
+        image = {**image, "height": int(image["height"]), "width": int(image["width"])}  # noqa: PLW2901 - adapted
         if len(image.get("caption", "").split(" ")) < words:
             continue
         stem = Path(image["file_name"]).stem
@@ -216,21 +219,21 @@ def sentences(place, *, words=0):
         yield stem, seen[stem], image, rows
 
 
-def put_in_order(monkeypatch, ours, labels, boxes, size):
-    """Let the reference draw the regions that our example drew."""
+def force_order(monkeypatch, ours, labels, boxes, size):
+    """Make the reference draw the regions that our example drew."""
     order: list[int] = []
     sides = [size.width, size.height] * 2
     for name, box in zip(ours[9], ours[3], strict=False):
-        shares = np.clip(np.asarray(boxes, np.float64) / sides, 0, 1)
-        fits = [
+        clipped = np.clip(np.asarray(boxes, np.float64) / sides, 0, 1)
+        matches = [
             number
             for number, label in enumerate(labels)
             if number not in order
             and label.strip() == name
-            and np.allclose(shares[number], box, rtol=0, atol=1e-4)
+            and np.allclose(clipped[number], box, rtol=0, atol=1e-4)
         ]
-        order.append(fits[0])
-    monkeypatch.setattr(torch, "randperm", lambda count: torch.tensor(order))  # noqa: ARG005
+        order.append(matches[0])
+    monkeypatch.setattr(torch, "randperm", lambda count: torch.tensor(order))  # noqa: ARG005 - torch passes it
     return order
 
 
@@ -245,8 +248,8 @@ def put_in_order(monkeypatch, ours, labels, boxes, size):
 )
 def test_regions(readers, prompts, miniature, converted, monkeypatch, source, name, photos):  # noqa: PLR0913, PLR0917 - fixtures
     folder = converted / source / "train"
-    samples, made = at_stem(source, folder), examples(source, folder, prompts)
-    alone = made.does == "expression"
+    samples, make = samples_by_stem(source, folder), examples(source, folder, prompts)
+    alone = make.effective_task == "expression"
     reader = readers.make(
         "region",
         name,
@@ -256,22 +259,22 @@ def test_regions(readers, prompts, miniature, converted, monkeypatch, source, na
     compared = 0
     for stem, _, image, rows in sentences(miniature.root / SPLITS[source, "train"][1]):
         sample = samples.get(stem)
-        told = reader._parse_annotations(image, [row for row in rows if not row.get("ignore")])
-        if sample is None or not told["labels"]:
+        parsed = reader._parse_annotations(image, [row for row in rows if not row.get("ignore")])
+        if sample is None or not parsed["labels"]:
             continue
-        which = None
+        item_index = None
         if source != "visual_genome":
             named = [(r.ids["row_ids"], p) for r in sample.regions for p in r.phrases]
-            which = next(
+            item_index = next(
                 number
                 for number, (_, phrase) in enumerate(named)
                 if phrase == image["caption"].strip() and rows[0]["id"] in named[number][0]
             )
-        ours = made(sample, 5, which)
-        put_in_order(monkeypatch, ours, told["labels"], told["bboxes"], sample.original_size)
+        ours = make(sample, 5, item_index)
+        force_order(monkeypatch, ours, parsed["labels"], parsed["bboxes"], sample.original_size)
         path = str(miniature.root / photos / image["file_name"])
         theirs = reader.process_data(
-            {"image_path": path, "bbox": told["bboxes"], "labels": told["labels"]}
+            {"image_path": path, "bbox": parsed["bboxes"], "labels": parsed["labels"]}
         )
         assert_same(ours, theirs, sample)
         compared += 1
@@ -280,22 +283,22 @@ def test_regions(readers, prompts, miniature, converted, monkeypatch, source, na
 
 def test_regions_of_sentences(readers, prompts, miniature, converted, monkeypatch):
     folder = converted / "flickr30k/train"
-    samples, made = at_stem("flickr30k", folder), examples("flickr30k", folder, prompts)
+    samples, make = samples_by_stem("flickr30k", folder), examples("flickr30k", folder, prompts)
     reader = readers.make("flickr", "Flickr30kRegDataset")
     reader.coco = SimpleNamespace(getCatIds=lambda **_: [])
     compared = 0
     for stem, number, image, rows in sentences(
         miniature.root / SPLITS["flickr30k", "train"][1], words=3
     ):
-        told = reader._parse_annotations(image, rows)
-        if stem not in samples or not told["labels"]:
+        parsed = reader._parse_annotations(image, rows)
+        if stem not in samples or not parsed["labels"]:
             continue
         sample = samples[stem]
-        ours = made(sample, 5, number)
-        put_in_order(monkeypatch, ours, told["labels"], told["bboxes"], sample.original_size)
+        ours = make(sample, 5, number)
+        force_order(monkeypatch, ours, parsed["labels"], parsed["bboxes"], sample.original_size)
         path = str(miniature.root / "flikcr_30k/train" / image["file_name"])
         theirs = reader.process_data(
-            {**told, "image_path": path, "bbox": told["bboxes"], "caption": image["caption"]}
+            {**parsed, "image_path": path, "bbox": parsed["bboxes"], "caption": image["caption"]}
         )
         assert_same(ours, theirs, sample)
         assert len(ours[3]) == 2 * len(theirs[3])
@@ -305,38 +308,38 @@ def test_regions_of_sentences(readers, prompts, miniature, converted, monkeypatc
 
 def test_regions_of_grand(readers, prompts, miniature, converted):
     folder = converted / "grand_referring/train"
-    samples = at_stem("grand_referring", folder)
-    made = Examples("grand_referring", prompts=prompts, task="regions", expand="phrases")
+    samples = samples_by_stem("grand_referring", folder)
+    make = Examples("grand_referring", prompts=prompts, task="regions", expand="phrases")
     reader = readers.make(
         "grand_region", "GrandReferRegDataset", question_templates=prompts.region_questions
     )
-    place = miniature.root / SPLITS["grand_referring", "train"][1]
+    database = miniature.root / SPLITS["grand_referring", "train"][1]
     compared = 0
-    for key, _, rows in read_database(miniature.root, place):
+    for key, _, rows in read_database(miniature.root, database):
         sample = samples[Path(key).stem]
-        which = 0
+        item_index = 0
         for row, region in zip(rows, sample.regions, strict=True):
             if region.phrases == (row["attribute"],) and region.box is not None:
-                told = reader._parse_annotations([row])
+                parsed = reader._parse_annotations([row])
                 path = str(miniature.root / "GranD_Data/images" / key)
                 theirs = reader.process_data(
-                    {"image_path": path, "bbox": told["bboxes"], "labels": told["labels"]}
+                    {"image_path": path, "bbox": parsed["bboxes"], "labels": parsed["labels"]}
                 )
-                assert_same(made(sample, 1, which), theirs, sample)
+                assert_same(make(sample, 1, item_index), theirs, sample)
                 compared += 1
-            which += len(region.phrases)
+            item_index += len(region.phrases)
     assert compared > 2
 
 
 @pytest.mark.parametrize("source", REFS)
 def test_expressions(readers, prompts, miniature, converted, monkeypatch, source):  # noqa: PLR0913, PLR0917 - fixtures
     name, split_by = REFS[source]
-    where = miniature.root / "Refer_Segm" / name
-    with (where / f"refs({split_by}).p").open("rb") as stream:
+    base = miniature.root / "Refer_Segm" / name
+    with (base / f"refs({split_by}).p").open("rb") as stream:
         refs = [ref for ref in Plain(stream).load() if ref["split"] == "train"]
-    file = json.loads((where / "instances.json").read_text())
+    file = json.loads((base / "instances.json").read_text())
     folder = converted / source / "train"
-    samples, made = at_stem(source, folder), examples(source, folder, prompts)
+    samples, make = samples_by_stem(source, folder), examples(source, folder, prompts)
     reader = readers.make(
         "refer",
         "ReferSegmDataset",
@@ -349,18 +352,18 @@ def test_expressions(readers, prompts, miniature, converted, monkeypatch, source
     for image in file["images"]:
         own = [ref for ref in refs if ref["image_id"] == image["id"]]
         sample = samples.get(f"{image['id']:012d}")
-        said = [(s["sent"], ref["ann_id"]) for ref in own for s in ref["sentences"]]
+        expressions = [(s["sent"], ref["ann_id"]) for ref in own for s in ref["sentences"]]
         if sample is None or any(region.mask is None for region in sample.regions):
             continue
-        ours = made(sample, 2)
-        meant = {
-            (p.strip(), place): region.ids["ann_id"]
-            for place, region in enumerate(sample.regions)
+        ours = make(sample, 2)
+        by_phrase = {
+            (p.strip(), number): region.ids["ann_id"]
+            for number, region in enumerate(sample.regions)
             for p in region.phrases
         }
-        texts = [text.strip() for text, _ in said]
-        if len(set(texts)) < len(texts) or len(meant) != len(said):
-            continue  # which of two is meant cannot be told from the words
+        texts = [text.strip() for text, _ in expressions]
+        if len(set(texts)) < len(texts) or len(by_phrase) != len(expressions):
+            continue  # equal texts: the words do not say which object it is
         path = str(miniature.root / photos / image["file_name"])
         reader.refer_segm_data = {
             name: {
@@ -370,9 +373,9 @@ def test_expressions(readers, prompts, miniature, converted, monkeypatch, source
             }
         }
         chosen = [texts.index(each) for each in ours[9]]
-        # It keeps the order of all where it need not choose; ours is an order of chance.
+        # It keeps the stored order if it uses all expressions; ours is always random.
         reader.num_classes_per_sample = len(chosen)
-        monkeypatch.setattr(np.random, "choice", lambda *_, **__: chosen)  # noqa: B023
+        monkeypatch.setattr(np.random, "choice", lambda *_, **__: chosen)  # noqa: B023 - used at once
         assert_same(ours, reader[0], sample)
         compared += 1
     assert compared > 1
@@ -381,7 +384,7 @@ def test_expressions(readers, prompts, miniature, converted, monkeypatch, source
 @pytest.mark.parametrize("source", LABELS)
 def test_label_maps(readers, prompts, miniature, converted, monkeypatch, source):  # noqa: PLR0913, PLR0917 - fixtures
     folder = converted / source / "train"
-    samples, made = at_stem(source, folder), examples(source, folder, prompts)
+    samples, make = samples_by_stem(source, folder), examples(source, folder, prompts)
     name = {"coco_stuff": "cocostuff"}.get(source, source)
     classes = [info.name.lower() for info in read_classes(folder)]
     reader = readers.make(
@@ -393,7 +396,7 @@ def test_label_maps(readers, prompts, miniature, converted, monkeypatch, source)
         data2classes={name: np.array(classes)},
         cocostuff_class2index={c: i for i, c in enumerate(classes)},
     )
-    places = {
+    folders = {
         "ade20k": (
             "Semantic_Segm/ade20k/images/training",
             "Semantic_Segm/ade20k/annotations/training",
@@ -404,17 +407,17 @@ def test_label_maps(readers, prompts, miniature, converted, monkeypatch, source)
             "Semantic_Segm/mapillary/training/v2.0/labels",
         ),
     }
-    photos, labels = (miniature.root / place for place in places[source])
+    photos, labels = (miniature.root / each for each in folders[source])
     compared = 0
     for stem, sample in samples.items():
         try:
-            ours = made(sample, 3)
+            ours = make(sample, 3)
         except ExampleError:
             continue
         reader.data2list = {name: ([str(photos / sample.file)], [str(labels / f"{stem}.png")])}
-        # below so many it keeps the order of all, and asks nobody
+        # With more classes than the photo has it keeps their order and draws nothing.
         reader.num_classes_per_sample = 1
-        monkeypatch.setattr(np.random, "choice", lambda *_, **__: list(ours[9]))  # noqa: B023
+        monkeypatch.setattr(np.random, "choice", lambda *_, **__: list(ours[9]))  # noqa: B023 - used at once
         assert_same(ours, reader[0], sample)
         compared += 1
     assert compared > 2
@@ -423,7 +426,7 @@ def test_label_maps(readers, prompts, miniature, converted, monkeypatch, source)
 @pytest.mark.parametrize("source", ["paco_lvis", "pascal_part"])
 def test_parts(readers, prompts, miniature, converted, monkeypatch, source):  # noqa: PLR0913, PLR0917 - fixtures
     coco = pytest.importorskip("pycocotools.coco")
-    place, photos = {
+    annotations, photos = {
         "paco_lvis": (
             "Semantic_Segm/paco_lvis/annotations/paco_lvis_v1_train.json",
             "coco_2017/train2017",
@@ -433,9 +436,9 @@ def test_parts(readers, prompts, miniature, converted, monkeypatch, source):  # 
             "Semantic_Segm/pascal_part/VOCdevkit/VOC2010/JPEGImages",
         ),
     }[source]
-    api = coco.COCO(str(miniature.root / place))
+    api = coco.COCO(str(miniature.root / annotations))
     folder = converted / source / "train"
-    samples, made = at_stem(source, folder), examples(source, folder, prompts)
+    samples, make = samples_by_stem(source, folder), examples(source, folder, prompts)
     table = {}
     for row in api.dataset["categories"]:
         words = [word.split("_(")[0] for word in row["name"].strip().split(":")]
@@ -455,16 +458,16 @@ def test_parts(readers, prompts, miniature, converted, monkeypatch, source):  # 
         number = int(sample.key.removeprefix(f"{source}-"))
         phrases = [(region, phrase) for region in sample.regions for phrase in region.phrases]
         masked = [n for n, (region, _) in enumerate(phrases) if region.mask is not None]
-        for which in masked[:4]:
-            ours = made(sample, 1, which)
-            row = api.anns[phrases[which][0].ids["ann_id"]]
+        for item_index in masked[:4]:
+            ours = make(sample, 1, item_index)
+            row = api.anns[phrases[item_index][0].ids["ann_id"]]
             reader.data2list = {source: ([number], api)}
             reader.num_classes_per_sample = 1
-            chance = 0.9 if ours[9][0].startswith("the ") else 0.1
-            monkeypatch.setattr(np.random, "choice", lambda *_, **__: [row])  # noqa: B023
-            monkeypatch.setattr(readers.semantic.random, "random", lambda: chance)  # noqa: B023
+            drawn = 0.9 if ours[9][0].startswith("the ") else 0.1
+            monkeypatch.setattr(np.random, "choice", lambda *_, **__: [row])  # noqa: B023 - used at once
+            monkeypatch.setattr(readers.semantic.random, "random", lambda: drawn)  # noqa: B023 - used at once
             path = str(miniature.root / photos / Path(sample.file).name)
-            monkeypatch.setattr(readers.semantic.cv2, "imread", lambda _: imread(path))  # noqa: B023
+            monkeypatch.setattr(readers.semantic.cv2, "imread", lambda _: imread(path))  # noqa: B023 - used at once
             assert_same(ours, reader[0], sample)
             compared += 1
     assert compared > 2
@@ -472,28 +475,29 @@ def test_parts(readers, prompts, miniature, converted, monkeypatch, source):  # 
 
 def test_captions(readers, prompts, miniature, converted):
     folder = converted / "coco_captions/train"
-    made = examples("coco_captions", folder, prompts)
+    make = examples("coco_captions", folder, prompts)
     reader = readers.make("caption", "CocoCapDataset")
     for sample in read_split(folder):
         path = str(miniature.root / "coco_2017/train2017" / sample.file)
         for number, caption in enumerate(sample.captions):
             theirs = reader.process_data({"image_path": path, "caption": caption})
-            assert_same(made(sample, 0, number), theirs, sample)
+            assert_same(make(sample, 0, number), theirs, sample)
 
 
 def test_captions_of_grand(readers, prompts, converted):
     folder = converted / "grand_caption/train"
-    made = examples("grand_caption", folder, prompts)
+    make = examples("grand_caption", folder, prompts)
     reader = readers.make("grand_caption", "GrandShortCaptionDataset")
     for sample in read_split(folder):
         for number, caption in enumerate(sample.captions):
             _, texts = reader.create_conversations(caption.strip())
-            assert made(sample, 0, number)[4] == texts
+            assert make(sample, 0, number)[4] == texts
 
 
 def test_conversations(readers, prompts, miniature, converted):
     folder = converted / "llava_instruct/train"
-    samples, made = at_stem("llava_instruct", folder), examples("llava_instruct", folder, prompts)
+    samples = samples_by_stem("llava_instruct", folder)
+    make = examples("llava_instruct", folder, prompts)
     reader = readers.make("llava", "LLaVAInstructDataset")
     reader.image_folder = str(miniature.root / "coco_2017/train2017")
     seen: dict[str, int] = {}
@@ -501,5 +505,5 @@ def test_conversations(readers, prompts, miniature, converted):
         stem = Path(row["image"]).stem
         seen[stem] = seen.get(stem, -1) + 1
         reader.data_infos = [copy.deepcopy(row)]
-        assert_same(made(samples[stem], 0, seen[stem]), reader[0], samples[stem])
+        assert_same(make(samples[stem], 0, seen[stem]), reader[0], samples[stem])
     assert seen

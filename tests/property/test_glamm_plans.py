@@ -1,4 +1,4 @@
-"""Whatever a sample says: marks, masks, boxes and names of its example go together."""
+"""For any sample, an example has as many masks, boxes and names as its text has tokens."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from shards.classes import ClassInfo
 from shards.glamm import ExampleError, Examples
 from shards.glamm.conversation import render
-from shards.glamm.sources import COUNTED, Task
+from shards.glamm.sources import ITEM_COLUMNS, ExampleTask
 from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size, Span, Turn
 
 SIZE = Size(4, 6)
@@ -42,27 +42,29 @@ def samples(draw: st.DrawFn) -> Sample:
     )
 
 
-@given(samples(), st.sampled_from(sorted(COUNTED)), st.integers(0, (1 << 64) - 1), st.data())
-def test_everything_goes_together(sample: Sample, task: Task, seed: int, data: st.DataObject):
+@given(samples(), st.sampled_from(sorted(ITEM_COLUMNS)), st.integers(0, (1 << 64) - 1), st.data())
+def test_text_and_annotations_agree(
+    sample: Sample, task: ExampleTask, seed: int, data: st.DataObject
+):
     classes = tuple(ClassInfo(number, f"c{number}") for number in range(4))
-    made = Examples("any", task=task, classes=classes)
-    which = data.draw(st.none() | st.integers(0, 5)) if COUNTED[task] else None
+    examples = Examples("any", task=task, classes=classes)
+    item_index = data.draw(st.none() | st.integers(0, 5)) if ITEM_COLUMNS[task] else None
     try:
-        draft = made.draft(sample, seed, which)
+        plan = examples.plan(sample, seed, item_index)
     except ExampleError as error:
-        assert str(error).startswith("any-1")  # noqa: PT017
+        assert str(error).startswith("any-1")  # noqa: PT017 - not every sample raises
         return
-    assert made.draft(sample, seed, which) == draft
-    text = render(draft.turns)
-    segments = len(draft.masks or draft.labels or ())
+    assert examples.plan(sample, seed, item_index) == plan
+    text = render(plan.exchanges)
+    segments = len(plan.masks or plan.labels or ())
     assert text.count("[SEG]") == segments
-    assert text.count("<bbox>") == len(draft.boxes or ())
+    assert text.count("<bbox>") == len(plan.boxes or ())
     assert text.count("<image>") == (1 if task != "conversation" else min(1, text.count("<image>")))
     assert text.count("<p>") == text.count("</p>") == (segments if task == "grounded" else 0)
-    # as the reference's collate cuts it
+    # split as the reference's collate function does
     rounds = text.split("</s>")
     assert rounds[-1] == ""
-    assert len(rounds) == len(draft.turns) + 1
+    assert len(rounds) == len(plan.exchanges) + 1
     assert all(len(part.split(" ASSISTANT: ")) == 2 for part in rounds[:-1])
     if segments:
-        assert len(draft.names or ()) == segments
+        assert len(plan.names or ()) == segments
