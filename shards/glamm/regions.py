@@ -79,7 +79,7 @@ def plan_sentence(sample: Sample, rng: Rng, request: ExampleRequest) -> ExampleP
     """
     prompts = request.prompts
     mentioned = [_mentioned_in(sample, number) for number in range(len(sample.captions))]
-    problems = [None if found else "none of its phrases has a box" for found in mentioned]
+    problems = [None if regions else "none of its phrases has a box" for regions in mentioned]
     number = choose_item(problems, rng, request.item_index, f"{sample.key}: caption")
     chosen = rng.draw(mentioned[number], request.settings.max_regions)
     names = tuple(check_text(phrase, sample.key) for _, phrase in chosen)

@@ -16,8 +16,8 @@ class Settings:
     Attributes:
         max_classes: expressions, objects or classes in one segmentation example.
         max_regions: boxes in one example about boxes.
-        precision: of both encoders' inputs. `bf16` and `fp16` equal what a run in half precision
-            makes of `fp32`, in half the memory.
+        precision: of both encoders' inputs. `bf16` and `fp16` equal the `fp32` inputs cast to half
+            precision, in half the memory.
         clip_side: side of the global encoder's input, in pixels.
         sam_side: side of the grounding encoder's input, in pixels.
         grounding: when to add the grounding encoder's input and masks: for tasks with masks, always
