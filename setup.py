@@ -1,14 +1,30 @@
 """What `pyproject.toml` cannot say: the compiled modules, and configs that live outside a package.
 
-A compiled module that does not build is left out. Without a `_native` the same is computed by
-numpy, or read sample by sample; without `_transcode` progressive and gray photos are encoded anew,
-which loses a little; without `_scan` numpy looks for the end of a scan.
+Every compiled module is optional: one that does not build is left out. Without `_rle`, `_read`,
+`_normalise` and `_jpeg_scan`, numpy and Python compute the same, more slowly. Without
+`_jpeg_transcode`, progressive and gray photos are encoded anew, which loses a little quality.
 """
+
+from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, find_packages, setup
 
-_ABI = {"py_limited_api": True, "define_macros": [("Py_LIMITED_API", "0x030B0000")]}
-_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+
+def compiled(name: str, **more: Any) -> Extension:
+    """An optional module that is built from the one C file of its name."""
+    return Extension(
+        name,
+        [f"{name.replace('.', '/')}.c"],
+        optional=True,
+        py_limited_api=True,
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        extra_compile_args=["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra"],
+        **more,
+    )
+
+
+_XXHASH = Path("third_party/xxhash")
 
 setup(
     packages=[
@@ -24,16 +40,15 @@ setup(
     },
     package_data={"": ["py.typed", "*.pyi", "*.yaml", "*.json"]},
     ext_modules=[
-        Extension("shards.rle._rle", ["shards/rle/_rle.c"], optional=True,
-                  extra_compile_args=_FLAGS, **_ABI),
-        Extension("shards.load.reading._read", ["shards/load/reading/_read.c"], optional=True,
-                  extra_compile_args=_FLAGS, **_ABI),
-        Extension("shards.glamm._normalise", ["shards/glamm/_normalise.c"], optional=True,
-                  extra_compile_args=_FLAGS, **_ABI),
-        Extension("convert.image._jpeg_scan", ["convert/image/_jpeg_scan.c"], optional=True,
-                  extra_compile_args=_FLAGS, **_ABI),
-        Extension("convert.image._jpeg_transcode", ["convert/image/_jpeg_transcode.c"],
-                  optional=True, extra_compile_args=_FLAGS, libraries=["jpeg"], **_ABI),
+        compiled("convert.image._jpeg_scan"),
+        compiled("convert.image._jpeg_transcode", libraries=["jpeg"]),
+        compiled("shards.glamm._normalise"),
+        compiled(
+            "shards.load.reading._read",
+            include_dirs=[str(_XXHASH)],
+            depends=[str(file) for file in sorted(_XXHASH.iterdir())],
+        ),
+        compiled("shards.rle._rle"),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
-)  # fmt: skip
+)

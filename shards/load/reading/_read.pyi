@@ -1,5 +1,5 @@
-# `read` gives how many samples, from the first on, are as they were written; `look` gives these.
-# `hash` gives the same number twice: as wide registers compute it, and without them.
+# `read` returns the number of samples read, `view` memoryviews of them. Both stop at the first sample
+# that does not match its checksum.
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,11 +11,11 @@ def read(
     out: NDArray[np.uint8],
     /,
 ) -> int: ...
-def look(
+def view(
     files: list[memoryview],
     offsets: NDArray[np.int64],
     sizes: NDArray[np.int64],
     checksums: NDArray[np.uint64] | None,
     /,
 ) -> list[memoryview]: ...
-def hash(data: bytes, /) -> tuple[int, int]: ...  # noqa: A001 - of that name in the module
+def xxh3_64(data: bytes, /) -> int: ...

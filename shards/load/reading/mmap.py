@@ -79,7 +79,7 @@ class MmapReader:
             return None
         files = [views[key] for key in keys]
         checksums = found.checksums if check else None
-        pieces = _read.look(files, found.offsets, found.sizes, checksums)
+        pieces = _read.view(files, found.offsets, found.sizes, checksums)
         return pieces if len(pieces) == len(files) else None
 
     def _view(self, key: int, epoch: int) -> memoryview:

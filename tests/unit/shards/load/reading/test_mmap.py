@@ -19,7 +19,7 @@ from shards.load.transforms import PixelTransform
 from shards.sample import EncodedImage, Sample, Size
 from tests.loading import make_loader, make_sample, write_split
 
-native = pytest.importorskip("shards.load.reading._read", reason="it was not compiled")
+native = pytest.importorskip("shards.load.reading._read", reason="not compiled on this machine")
 MAPPED = LoaderOptions(threads=0, mapped=True)
 
 
@@ -38,23 +38,23 @@ def is_mapped(batch) -> bool:
     return mapped
 
 
-@pytest.mark.parametrize("size", [241, 1024, 1025, 2048, 8192, 16_384, 17_409, 40_000])
+@pytest.mark.parametrize("size", [1, 241, 1024, 1025, 2048, 8192, 16_384, 17_409, 40_000])
 def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
     data = np.random.default_rng(size).bytes(3 * size)
     file, offsets = memoryview(data), np.array([size, 0, 2 * size])
     sizes = np.full(3, size)
     samples = [data[at : at + size] for at in offsets]
     checksums = np.array([xxh3_64_intdigest(each) for each in samples], np.uint64)
-    assert native.look([file] * 3, offsets, sizes, checksums) == samples
+    assert native.view([file] * 3, offsets, sizes, checksums) == samples
     for wrong in range(3):
         changed = checksums.copy()
         changed[wrong] ^= np.uint64(1)
-        assert native.look([file] * 3, offsets, sizes, changed) == samples[:wrong]
-        assert native.look([file] * 3, offsets, sizes, None) == samples
+        assert native.view([file] * 3, offsets, sizes, changed) == samples[:wrong]
+        assert native.view([file] * 3, offsets, sizes, None) == samples
     shorter = memoryview(data)[:-1]
     for given in (checksums, None):
-        assert native.look([shorter] * 3, offsets, sizes, given) == samples[:2]
-    assert native.look([], offsets[:0], sizes[:0], checksums[:0]) == []
+        assert native.view([shorter] * 3, offsets, sizes, given) == samples[:2]
+    assert native.view([], offsets[:0], sizes[:0], checksums[:0]) == []
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,9 @@ def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
         ({"checksums": [0, 0]}, ValueError, "checksums: expected 8 bytes"),
         ({"offsets": []}, ValueError, "offsets: expected 8 bytes"),
         ({"sizes": [1, 2]}, ValueError, "sizes: expected 8 bytes"),
-        ({"sizes": [240]}, ValueError, "more than 240 bytes"),
-        ({"sizes": [-300]}, ValueError, "more than 240 bytes"),
-        ({"offsets": [-1]}, ValueError, "not negative"),
-        ({"offsets": [2**63 - 1]}, ValueError, "more than 240 bytes"),
+        ({"sizes": [-300]}, ValueError, "negative"),
+        ({"offsets": [-1]}, ValueError, "negative"),
+        ({"offsets": [2**63 - 1]}, ValueError, "sum too large"),
         ({"files": [None]}, TypeError, "NoneType"),
         ({"files": [[0] * 300]}, TypeError, "bytes-like object is required"),
         ({"files": (bytes(300),)}, TypeError, "must be list, not tuple"),
@@ -76,7 +75,7 @@ def test_what_is_no_sample_is_refused(wrong, error, said: str) -> None:
     given = {"files": [bytes(300)], "offsets": [0], "sizes": [300], "checksums": [0], **wrong}
     places = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
     with pytest.raises(error, match=said):
-        native.look(given["files"], *places, np.array(given["checksums"], np.uint64))
+        native.view(given["files"], *places, np.array(given["checksums"], np.uint64))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
