@@ -1,9 +1,9 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Both begin by making .venv, which takes a minute once and nothing afterwards.
+# Both create .venv first, which takes a minute the first time.
 IMAGES ?= 24
 WORKERS ?= 2
 SEED ?= 0
-# Where demo-data, demo-shards and demo-sheets go; empty: here.
+# Folder for demo-data, demo-shards and demo-sheets; empty: the current one.
 DEMO ?=
 export VENV ?= .venv
 
@@ -11,27 +11,27 @@ python := $(VENV)/bin/python
 data := $(if $(DEMO),$(DEMO)/)demo-data
 shards := $(if $(DEMO),$(DEMO)/)demo-shards
 sheets := $(if $(DEMO),$(DEMO)/)demo-sheets
-# Its name holds what was drawn: other parameters are another drawing.
+# The name holds the parameters, so that other parameters draw anew.
 drawn := $(data)/.drawn-images-$(IMAGES)-seed-$(SEED)
 
 help:
-	@echo 'make demo    draw a miniature of every source, convert it, verify it, look at it, read it back'
+	@echo 'make demo    draw a miniature of every source, convert, verify, view and read it back'
 	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data), $(shards), $(sheets))'
 	@echo 'make test    every test, Ray and the other libraries included'
 	@echo 'make fast    the tests that take seconds'
-	@echo 'make check   ruff, mypy, import-linter'
+	@echo 'make check   ruff, mypy, import-linter, limits of the tree'
 	@echo 'make consumers  read the shards with every library that reads such shards (installs 3 GB)'
-	@echo 'make bench   every benchmark, and docs/benchmarks.md from what they find (an hour)'
+	@echo 'make bench   every benchmark, and docs/benchmarks.md from their results (an hour)'
 	@echo '             (PHOTOS="folder ..." real photos, STOCK=python of an environment with stock Pillow)'
-	@echo 'make setup   only what the others begin with: $(VENV), with everything in it'
+	@echo 'make setup   create $(VENV) with everything in it; the other targets do it first'
 	@echo 'make clean   remove $(VENV), the demo and the caches'
 
 setup:
 	@bash .ci/setup convert dev consumers remote
 
-$(drawn): $(wildcard convert/demo/*.py) | setup
+$(drawn): $(shell find convert/demo -name '*.py') | setup
 	@if [ -d $(data) ] && ! ls $(data)/.drawn* >/dev/null 2>&1; then \
-		echo '$(data) is there and is not a drawing of this demo: remove it, or use DEMO=folder'; exit 1; fi
+		echo '$(data) exists and was not drawn by this demo: remove it, or set DEMO=folder'; exit 1; fi
 	rm -rf $(data) $(shards) $(sheets)
 	mkdir -p $(data)
 	touch $(data)/.drawn-begun
@@ -50,7 +50,7 @@ demo: setup $(drawn)
 test: setup
 	$(python) -m pytest -m "not gpu"
 
-# In two processes or more: each draws its own miniature, which takes ten seconds, so not in many.
+# At most four processes: each draws its own miniature, which takes ten seconds.
 fast: setup
 	$(python) -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not ray and not consumers and not chaos and not slow and not gpu"
 
@@ -59,9 +59,10 @@ check: setup
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(python) -m pytest -q tests/unit/test_tree.py tests/unit/ci/test_compiled.py
 
-# An environment of its own: what some of these libraries ask for, no training job has to install.
-# Doctests of the rooms that need torch or webdataset are here, where none may be left out.
+# A separate environment: some of these libraries require packages that no training job needs.
+# Doctests of modules that need torch or webdataset run here, where both are installed.
 consumers: override export VENV := $(VENV)-consumers
 consumers: export GLAMM_CONSUMERS := all
 consumers:
@@ -71,31 +72,32 @@ consumers:
 	$(VENV)/bin/python -m pytest -m consumers tests/consumers
 	$(VENV)/bin/python -m pytest -o addopts='-ra --doctest-modules --import-mode=importlib' shards/load shards/glamm
 
-found := build/bench
+figures := build/bench
 stock := $(if $(STOCK),--stock $(STOCK))
 
-# An environment of its own: one of these libraries holds numpy back.
+# A separate environment: one of these libraries requires an old numpy.
 bench-loader: export VENV := $(VENV)-loaders
 bench-loader:
 	@bash .ci/setup convert dev remote bench-loaders
 	@$(VENV)/bin/python -c 'import nvidia.dali' 2>/dev/null || $(VENV)/bin/python -m pip install -q --no-deps \
 		nvidia-dali-cuda120 nvidia-nvimgcodec-cu12 optree 'libcst~=1.8' nvtx makefun gast astunparse six packaging
-	mkdir -p $(found)
-	$(VENV)/bin/python -m bench.loader --json $(found)/loader.json
+	mkdir -p $(figures)
+	$(VENV)/bin/python -m bench.loader --json $(figures)/loader.json
 
 bench: setup bench-loader
 	@bash .ci/setup convert dev consumers remote bench
-	mkdir -p $(found)
-	$(python) -m bench.image $(stock) $(PHOTOS) --json $(found)/image.json
-	$(python) -m bench.label --json $(found)/label.json
-	$(python) -m bench.mask --json $(found)/mask.json
-	$(python) -m bench.grand $(stock) $(PHOTOS) --json $(found)/grand.json
-	$(python) -m bench.tar --json $(found)/tar.json
-	$(python) -m bench.index --json $(found)/index.json
-	$(python) -m bench.workers --json $(found)/workers.json
-	$(python) -m bench.convert --json $(found)/convert.json
-	$(python) -m bench.glamm $(PHOTOS) --json $(found)/glamm.json
-	$(python) -m bench.report $(found)
+	mkdir -p $(figures)
+	$(python) -m bench.image $(stock) $(PHOTOS) --json $(figures)/image.json
+	$(python) -m bench.label --json $(figures)/label.json
+	$(python) -m bench.mask --json $(figures)/mask.json
+	$(python) -m bench.grand $(stock) $(PHOTOS) --json $(figures)/grand.json
+	$(python) -m bench.tar --json $(figures)/tar.json
+	$(python) -m bench.index --json $(figures)/index.json
+	$(python) -m bench.checksum --json $(figures)/checksum.json
+	$(python) -m bench.workers --json $(figures)/workers.json
+	$(python) -m bench.convert --json $(figures)/convert.json
+	$(python) -m bench.glamm $(PHOTOS) --json $(figures)/glamm.json
+	$(python) -m bench.report $(figures)
 
 clean:
 	rm -rf $(VENV) $(data) $(shards) $(sheets) build dist .coverage .hypothesis .*_cache

@@ -11,8 +11,8 @@ import convert.pillow
 
 ROOT = Path(convert.pillow.__file__).parents[1]
 TOOLS = (
-    "bash cat dirname echo env flock grep head ls mkdir realpath rm sed sha256sum sort tail "
-    "true xargs"
+    "bash cat cp dirname echo env find flock grep head ls mkdir realpath rm sed sha256sum sort "
+    "tail true xargs"
 )
 DRY_PYTHON = """printf '%s\\n' 3.11.2 /usr/bin/python3.11 /nowhere/include {able}"""
 COMPILERS = "gcc libc6-dev python3.11-dev libjpeg-dev"
@@ -53,6 +53,19 @@ class Machine:
         text = (self.path / "python3").read_text()
         (self.path / "python3").write_text(
             text.replace("/usr/bin/python3.11", str(self.path / "python3"))
+        )
+
+    def has_working_python(self) -> None:
+        """A Python that creates environments of nothing but a copy of itself."""
+        facts = DRY_PYTHON.format(able="True").replace("/usr/bin/python3.11", "$0")
+        self.has(
+            "python3",
+            f"""case "$1 $2" in
+            "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+            "-m pip") ;;
+            "-c "*) {facts} ;;
+            *) exec {sys.executable} "$@" ;;
+            esac""",
         )
 
     def has_user(self, number: int) -> None:
@@ -106,7 +119,7 @@ def test_without_root_nothing_is_installed_and_the_line_is_said(machine: Machine
     done = machine.set_up("convert")
     assert done.returncode == 1
     assert f"sudo apt-get install -y python3.11-venv {COMPILERS}" in done.stdout
-    assert "cannot make virtual environments without python3.11-venv" in done.stdout
+    assert "cannot create virtual environments without python3.11-venv" in done.stdout
     assert machine.apt_was_asked() == []
 
 
@@ -146,8 +159,26 @@ def test_an_environment_of_somebody_else_is_left_alone(machine: Machine) -> None
     theirs.parent.mkdir()
     theirs.touch()
     done = machine.set_up("convert")
-    assert (done.returncode, "not made by this script" in done.stdout) == (1, True)
+    assert (done.returncode, "not created by this script" in done.stdout) == (1, True)
     assert theirs.exists()
+
+
+@pytest.mark.parametrize(
+    "changed", ["setup.py", "shards/rle/_rle.c", "third_party/xxhash/xxhash.h"]
+)
+def test_it_installs_again_after_a_source_of_a_compiled_module_changed(
+    machine: Machine, changed: str
+) -> None:
+    machine.has_user(0)
+    machine.has_working_python()
+    source = machine.checkout / changed
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text("one")
+    first, again = machine.set_up(), machine.set_up()
+    assert (first.returncode, "packages: the base install" in first.stdout) == (0, True)
+    assert (again.returncode, again.stdout) == (0, "")
+    source.write_text("other")
+    assert "packages: the base install" in machine.set_up().stdout
 
 
 def test_an_unknown_choice_or_extra_is_named(machine: Machine) -> None:
