@@ -1,4 +1,4 @@
-"""How fast it is: one file, one question. `python -m bench.<file>` answers it on this machine.
+"""Benchmarks: every module is a command, `python -m bench.NAME`, that answers one question.
 
-Only the ratios within one run carry over to another machine; goals stand beside them.
+Only ratios within one run carry over to another machine. Some have a goal, which is printed too.
 """

@@ -1,9 +1,9 @@
-"""How fast is the whole job, and where does it stand between a script and the bare kernels?
+"""How fast is the whole job, compared with a simple script and with the kernels alone?
 
-A miniature of seven sources (`bench.mixture`) is drawn and converted: by this program, by the
-script of an afternoon (`bench.peers.naive`), by that script with stock Pillow and on Ray Data, and
-by the kernels alone. Each time is a fresh process; round after round, every way in turn.
-`bench.workers` has more of the same mixture, where there is no script to wait for.
+Draws a miniature of seven sources (`bench.harness.mixture`) and converts it: with this program,
+with a simple script (`bench.peers.naive`), with that script on stock Pillow and on Ray Data, and
+with the kernels alone. Every way runs once per round, each time in a fresh process.
+`bench.workers` converts more of the same mixture, without the script, which would take too long.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from bench.harness.command import Claim, Table, publish, tabulate
 from bench.harness.measure import Times, say
-from bench.mixture import DRAWN, GRAND, UPSTREAM, draw_mixture
+from bench.harness.mixture import DRAWN, GRAND, UPSTREAM, draw_mixture
 from bench.peers.timed import MIXED
 from bench.peers.ways import (
     BARE,
@@ -134,7 +134,7 @@ def main(  # noqa: PLR0913 - one per option
     """Measure.
 
     Args:
-        scale: how many times the photos of `bench.mixture.DRAWN` to draw.
+        scale: how many times the photos of `bench.harness.mixture.DRAWN` to draw.
         photo_size: full is upstream's.
         rounds: how often.
         source: these, of the seven that the script knows.

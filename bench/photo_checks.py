@@ -1,10 +1,10 @@
-"""Which check finds damaged JPEG data, and what does it cost? `python -m bench.photo_checks`.
+"""Which check detects damaged JPEG data, and what does it cost? `python -m bench.photo_checks`.
 
-Photos are damaged in many places, and every check is asked. Only damage that changes the pixels
-counts: what a check takes although it does is missed. Each photo is looked at as it is and made
-progressive, whose scans libjpeg guards less well.
+Photos are damaged at many positions and given to every check. Damage is missed if it changes pixels
+and the check accepts it. Each photo is tested as it is and as a progressive JPEG, whose scans
+libjpeg checks less strictly.
 
-A folder of photos may be given; without one, the demo's are drawn.
+A folder of photos may be given; without one, photos of the demo are drawn.
 """
 
 import io
@@ -19,10 +19,10 @@ from cyclopts import App
 from cyclopts.types import ExistingDirectory, PositiveInt
 from PIL import Image, features
 
+from bench.harness.jpeg_checks import CHECKS, WHOLE, Check, takes
 from bench.harness.measure import Ways, machine, race, report, say, versions
+from bench.harness.missed_damage import count_missed, list_harmless, tabulate_missed
 from bench.harness.photos import read
-from bench.jpeg_checks import CHECKS, WHOLE, Check, takes
-from bench.missed_damage import ask, list_harmless, tabulate_missed
 from convert.demo import draw
 from convert.errors import ImageDecodeError
 from convert.image import transcode
@@ -30,7 +30,7 @@ from convert.image.jpeg import read_jpeg_header, strip_jpeg
 
 app = App(help=__doc__)
 LARGEST = 500_000
-"""Pixels; larger photos are timed, not damaged: their kinds of damage are the same."""
+"""Pixels; larger photos are only timed: damage to them would show nothing new."""
 
 
 @app.default
@@ -44,18 +44,18 @@ def main(
     """Compare the checks.
 
     Args:
-        folder: of photos, searched to its bottom.
-        defects: a folder of broken photos, to be listed one by one.
-        photos: at most so many of them, evenly chosen.
-        flips: bytes to change in each photo, one at a time.
+        folder: with photos, searched recursively.
+        defects: a folder of broken photos to list one by one.
+        photos: the most to use, evenly chosen.
+        flips: number of bytes to change in each photo, one at a time.
     """
     warnings.simplefilter("ignore")  # about damaged metadata
     jpeg = f"libjpeg-turbo {features.version('libjpeg_turbo')} in Pillow"
     say(machine(), f"{versions('simplejpeg', 'pillow-simd', 'pillow', 'numpy')}, {jpeg}")
     if not transcode.AVAILABLE:
-        say("the compiled transcoder was not built: it takes everything")
-    found = _sound(_choose(folder, photos))
-    for name, some in (("as they are", found), ("progressive", list(map(_progressive, found)))):
+        say("the compiled transcoder was not built: its check accepts everything")
+    valid = _valid(_choose(folder, photos))
+    for name, some in (("as they are", valid), ("progressive", list(map(_progressive, valid)))):
         _compare(name, some, flips)
     if defects is not None:
         _list(defects)
@@ -67,15 +67,15 @@ def _choose(folder: Path | None, count: int) -> list[bytes]:
         with TemporaryDirectory() as drawn:
             draw(Path(drawn), "refcoco", images=count, photo_size="full")
             return _choose(Path(drawn), count)
-    found = read([folder])
-    if not found:
-        raise SystemExit(f"no photos in {folder}")
-    return found[:: max(1, -(-len(found) // count))]
+    photos = read([folder])
+    if not photos:
+        raise SystemExit(f"{folder}: expected photos (*.jpg, *.jpeg), found none")
+    return photos[:: max(1, -(-len(photos) // count))]
 
 
-def _sound(photos: Sequence[bytes]) -> list[bytes]:
-    """Without metadata; only those that decode, and that can be transcoded."""
-    sound = []
+def _valid(photos: Sequence[bytes]) -> list[bytes]:
+    """Photos without their metadata; only those that decode and can be transcoded."""
+    valid = []
     for photo in photos:
         try:
             stripped = strip_jpeg(photo)
@@ -84,8 +84,8 @@ def _sound(photos: Sequence[bytes]) -> list[bytes]:
         except (ImageDecodeError, ValueError):
             continue
         if done:
-            sound.append(stripped)
-    return sound
+            valid.append(stripped)
+    return valid
 
 
 def _progressive(photo: bytes) -> bytes:
@@ -95,20 +95,20 @@ def _progressive(photo: bytes) -> bytes:
 
 
 def _compare(name: str, photos: Sequence[bytes], flips: int) -> None:
-    """Say what every check costs on the photos, and what it misses once they are damaged."""
+    """Print what every check costs, and what it misses once the photos are damaged."""
     sizes = [read_jpeg_header(photo).size for photo in photos]
     pixels = sum(size.height * size.width for size in sizes)
     say("", f"{len(photos)} photos {name}, {pixels / 1e6:.1f} Mpx, {sum(map(len, photos)):,} bytes")
     say(report(race(_ways(photos), rounds=5, seconds=0), WHOLE))
     small = [p for p, s in zip(photos, sizes, strict=True) if s.height * s.width <= LARGEST]
-    answers = ask(small, flips)
-    say("", f"{len(small)} of them damaged: missed of what changes pixels")
-    say(tabulate_missed(answers))
-    say(f"damage that changes no pixel: {list_harmless(answers)}")
+    counts = count_missed(small, flips)
+    say("", f"{len(small)} of them damaged: missed damage that changes pixels")
+    say(tabulate_missed(counts))
+    say(f"damage that changes no pixel: {list_harmless(counts)}")
 
 
 def _ways(photos: Sequence[bytes]) -> Ways:
-    """Every check, and what re-encoding costs."""
+    """Every check, and a decode and encode to compare with."""
     everything = {**CHECKS, "decode + encode": _encode_anew}
     return {name: partial(_each, check, photos) for name, check in everything.items()}
 
@@ -124,9 +124,9 @@ def _encode_anew(data: bytes) -> None:
 
 
 def _list(folder: Path) -> None:
-    """Say of every JPEG in a folder, as it is and without metadata, who refuses it."""
+    """Print for every JPEG in a folder which checks refuse it, with and without its metadata."""
     letters = {name: chr(ord("A") + number) for number, name in enumerate(CHECKS)}
-    say("", "who refuses which file; stripped of metadata where that is possible")
+    say("", "checks that refuse a file; stripped means without metadata, if that is possible")
     say(*(f"  {letter}  {name}" for name, letter in letters.items()))
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()

@@ -1,9 +1,9 @@
-"""What the cores can give and what is made of it: on shards as large as real ones.
+"""How much of the cores does the job use, on shards as large as real ones?
 
-`python -m bench.workers [--copies N] [--scale N]`: Mapillary's photos are drawn once in full size
-and linked N times under other names, so that a shard holds 100 MB and more of them; then the
-mixture of `bench.mixture`, N times as large, is converted by one process, by Ray, and by the bare
-kernels.
+`python -m bench.workers [--copies N] [--scale N]` draws Mapillary's photos once in full size and
+links each N times under other names, so that a shard has 100 MB or more. Then it converts the
+mixture of `bench.harness.mixture`, N times as large, in one process, on Ray, and with the kernels
+alone.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -14,33 +14,33 @@ from tempfile import TemporaryDirectory
 from bench.convert import SHARDS as _SHARDS_DRAWN
 from bench.convert import write_config
 from bench.harness.command import Claim, Table, publish, tabulate
-from bench.mixture import DRAWN, draw_mixture
+from bench.harness.mixture import DRAWN, draw_mixture
 from bench.peers.timed import MIXED
 from bench.peers.ways import BARE, HERE, ONE, TWINS, TWO, Bench
 from convert.demo import draw
 
 SOURCE = "mapillary"
 _IMAGES, _SHARDS = 16, 4
-"""An even number of shards: two workers end together, as they do in a job of thousands."""
+"""An even number of shards: two workers finish together, as in a job of thousands."""
 _WAYS = (HERE, ONE, TWO, TWINS)
 _CLAIMS = (Claim(ONE, HERE, 0.95), Claim(TWO, TWINS, 0.95), Claim(TWO, ONE, 1.8))
-"""Twins are two processes without Ray that each do all of it: what the cores can give."""
+"""Twins are two processes without Ray that each do the whole job: the limit of the cores."""
 _MIXED_CLAIMS = (Claim(HERE, BARE, 0.85), *_CLAIMS)
 
 
 def main() -> None:
-    """Draw, link, race, tell."""
+    """Draw, link, measure and print."""
     parser = ArgumentParser(prog="python -m bench.workers")
-    parser.add_argument("--copies", type=int, default=16, help="of each drawn photo")
-    parser.add_argument("--scale", type=int, default=4, help="of the mixture; 0 leaves it out")
-    parser.add_argument("--rounds", type=int, default=5, help="times that every way is timed")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--copies", type=int, default=16, help="names for each drawn photo")
+    parser.add_argument("--scale", type=int, default=4, help="size of the mixture; 0 skips it")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds in which every way is timed")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     typed = parser.parse_args()
     publish("workers", tables(typed), ("ray", "simplejpeg", "numpy"), typed.json)
 
 
 def tables(typed: Namespace) -> Iterator[Table]:
-    """Seconds for a photo: of one source, and of all of them."""
+    """Seconds per photo: one source, then all sources."""
     if typed.copies:
         yield _one_source(typed)
     if typed.scale:
@@ -73,7 +73,7 @@ def _mixture(typed: Namespace) -> Table:
 
 
 def link(root: Path, copies: int) -> int:
-    """Give every photo and label map further names; the number of photos there are then."""
+    """Number of photos after every photo and label map was hard-linked to further names."""
     paths = [path for path in root.rglob("*") if path.suffix in {".jpg", ".png"}]
     for path in paths:
         for number in range(1, copies):

@@ -1,1 +1,1 @@
-"""What the benchmarks share: sections, timing, photos."""
+"""Code that benchmarks share: commands, timing, photos, damage to JPEGs."""

@@ -1,4 +1,4 @@
-"""What every benchmark is: sections that are raced, claims about them, a table and a JSON file."""
+"""A benchmark's command: ways are timed in turn, claims compare them, a table and JSON come out."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ class Claim:
     """One way is so many times as fast as another.
 
     Attributes:
-        goal: the least that was set out for; None where the figure is only told.
+        goal: the least ratio to reach; None if there is no goal.
     """
 
     way: str
@@ -30,11 +30,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Ways to do one thing, raced against each other.
+    """Ways to do the same thing, timed in turn.
 
     Attributes:
-        calls: of the thing in a call of a way, such as photos; times are told for one.
-        before: called before a way has its turn in a round, and not timed.
+        calls: things done in one call of a way, such as photos; times are reported for one.
+        before: called before each way in each round; not timed.
     """
 
     title: str
@@ -45,10 +45,10 @@ class Section:
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A way's time: median seconds, and the fastest and slowest round as shares of it.
+    """A way's time: median seconds, and the fastest and slowest round relative to it.
 
     Attributes:
-        facts: what else was found, by name.
+        facts: name -> another measured value.
     """
 
     way: str
@@ -58,7 +58,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """A claim and what was found: the median of the rounds' own ratios, the least and the most."""
+    """A claim's measured ratio: the median of the rounds' own ratios, the least and the most."""
 
     way: str
     over: str
@@ -85,13 +85,13 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def measure(section: Section, rounds: int) -> Table:
-    """Race the ways of a section."""
+    """Time the ways of a section."""
     times = race(section.ways, rounds=rounds, before=section.before)
     return tabulate(section.title, times, section.claims, section.calls)
 
 
 def tabulate(title: str, times: Times, claims: Iterable[Claim], calls: int = 1) -> Table:
-    """Times as a table; of claims, those whose ways were both raced."""
+    """A table of times, and the claims whose two ways were both timed."""
     rows = []
     for way, each in times.items():
         middle = median(each)
@@ -100,9 +100,9 @@ def tabulate(title: str, times: Times, claims: Iterable[Claim], calls: int = 1) 
     for claim in claims:
         if claim.way in times and claim.over in times:
             pairs = zip(times[claim.over], times[claim.way], strict=True)
-            found = [over / way for over, way in pairs]
-            spread = (min(found), max(found))
-            ratios.append(Ratio(claim.way, claim.over, median(found), spread, claim.goal))
+            each = [over / way for over, way in pairs]
+            spread = (min(each), max(each))
+            ratios.append(Ratio(claim.way, claim.over, median(each), spread, claim.goal))
     return Table(title, rows, ratios)
 
 
@@ -130,15 +130,15 @@ def describe(table: Table) -> str:
 def publish(
     name: str, tables: Iterable[Table], libraries: Sequence[str], json: Path | None
 ) -> None:
-    """Print tables as they come; write them to a file, if there is to be one."""
-    here, known = machine(), versions(*libraries)
-    say(f"bench.{name}", here, known)
-    found = []
+    """Print each table when it is measured; write all of them to a JSON file if one is given."""
+    hardware, installed = machine(), versions(*libraries)
+    say(f"bench.{name}", hardware, installed)
+    measured = []
     for table in tables:
-        found.append(table)
+        measured.append(table)
         say("", describe(table))
     if json is not None:
-        result = Result(name, here, known, found)
+        result = Result(name, hardware, installed, measured)
         json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
 
 
@@ -148,17 +148,17 @@ def run(
     libraries: Sequence[str],
     more: Callable[[ArgumentParser], object] = lambda _parser: None,
 ) -> None:
-    """The command line of a benchmark.
+    """Run a benchmark from its command line.
 
     Args:
-        name: after `python -m bench.`.
-        sections: of what was typed.
-        libraries: distributions whose versions matter.
-        more: adds arguments of its own.
+        name: `python -m bench.NAME`.
+        sections: arguments -> what to measure.
+        libraries: distributions whose versions are reported.
+        more: adds the benchmark's own arguments.
     """
     parser = ArgumentParser(prog=f"python -m bench.{name}")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    parser.add_argument("--rounds", type=int, default=7, help="times that every way is timed")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds in which every way is timed")
     more(parser)
     typed = parser.parse_args()
     tables = (measure(section, typed.rounds) for section in sections(typed))

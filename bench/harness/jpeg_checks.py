@@ -1,4 +1,4 @@
-"""The checks that `bench.photo_checks` compares: each raises on data that it finds damaged."""
+"""Checks that `bench.photo_checks` compares; each raises if it detects damage."""
 
 import io
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from convert.image.jpeg import EOI, read_jpeg_header, strip_jpeg
 
 Check = Callable[[bytes], object]
 WHOLE = "simplejpeg, whole"
-"""The check that the others are held against: it decodes every pixel."""
+"""The reference check: it decodes every pixel."""
 _END = bytes((0xFF, EOI))
 
 
 def takes(check: Check, data: bytes) -> bool:
-    """Whether a check finds no damage; what libraries write to stderr is left out."""
+    """Whether a check detects no damage; libraries' messages on stderr are dropped."""
     try:
         with redirect_stderr(io.StringIO()):
             check(data)
@@ -38,8 +38,8 @@ def _load(data: bytes) -> None:
 
 
 def _decode(data: bytes, colours: str = "RGB", factor: int = 1) -> None:
-    """Decode with sides divided by the factor, or whole."""
-    least = 1 if factor > 1 else 0  # pixels; zero asks for the whole size
+    """Decode at 1/factor of the size."""
+    least = 1 if factor > 1 else 0  # pixels; 0 is the full size
     simplejpeg.decode_jpeg(
         data,
         colours,
@@ -53,7 +53,7 @@ def _decode(data: bytes, colours: str = "RGB", factor: int = 1) -> None:
 
 
 def _decode_to_the_last_byte(data: bytes) -> None:
-    """Refuse what still decodes one byte shorter: libjpeg overlooks up to seven left over."""
+    """Refuse data that still decodes when one byte shorter: libjpeg ignores up to seven extra."""
     check_jpeg(data)
     body = data.removesuffix(_END)
     shorter = body[:-2] if body.endswith(b"\xff\0") else body[:-1]
@@ -61,7 +61,7 @@ def _decode_to_the_last_byte(data: bytes) -> None:
         check_jpeg(shorter + _END)
     except ImageDecodeError:
         return
-    raise ImageDecodeError("more picture data than picture")
+    raise ImageDecodeError("bytes are left over after the picture")
 
 
 CHECKS: dict[str, Check] = {
@@ -76,4 +76,4 @@ CHECKS: dict[str, Check] = {
     "check_jpeg, twice": _decode_to_the_last_byte,
     "to_baseline": transcode.to_baseline,
 }
-"""Name, as the tables have it -> check."""
+"""Name in the tables -> check."""

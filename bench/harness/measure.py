@@ -1,4 +1,4 @@
-"""Times that can be compared: every way in turn, round after round, on one machine."""
+"""Comparable times: every way in turn, round after round, on one machine."""
 
 import os
 import platform
@@ -11,16 +11,16 @@ from pathlib import Path
 from statistics import median
 
 Ways = Mapping[str, Callable[[], object]]
-"""Name -> what is timed."""
+"""Name -> function to time."""
 
 Times = Mapping[str, Sequence[float]]
-"""Name -> seconds per call, one for each round."""
+"""Name -> seconds per call in each round."""
 
 
 def machine() -> str:
     """Processor, cores, memory, system and Python, in one line."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.is_file() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     processor = models[0] if models else platform.processor() or platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -31,7 +31,7 @@ def machine() -> str:
 
 
 def versions(*distributions: str) -> str:
-    """The installed version of each, those that are absent named as such."""
+    """The installed version of each, or "absent"."""
     return ", ".join(f"{name} {_version(name)}" for name in distributions)
 
 
@@ -53,15 +53,15 @@ def race(
     seconds: float = 0.05,
     before: Callable[[], object] = _nothing,
 ) -> Times:
-    """Time every way once per round, so that what slows the machine down slows them all.
+    """Time every way once per round, so that a slow phase of the machine slows all ways alike.
 
-    Each is called once before, to warm up. Every second round goes backwards.
+    Every way is called once to warm up. Every second round runs in reverse order.
 
     Args:
-        ways: what to time.
-        rounds: how often.
-        seconds: that a way is called again and again for in a round; once if it takes longer.
-        before: called before a way has its turn, and not timed.
+        ways: functions to time.
+        rounds: number of rounds.
+        seconds: a way is called repeatedly for about this long in a round, but at least once.
+        before: called before each way in each round; not timed.
     """
     calls: dict[str, int] = {}
     for name, way in ways.items():
@@ -84,10 +84,10 @@ def _seconds(way: Callable[[], object], calls: int) -> float:
 
 
 def report(times: Times, baseline: str, goals: Mapping[str, float] | None = None) -> str:
-    """A table: median time and its spread, and how many times faster than the baseline.
+    """A table: median time, its spread, and how many times faster than the baseline.
 
     The ratio is the median of the rounds' own ratios. The spread is the fastest and the slowest
-    round as a share of the median.
+    round relative to the median.
     """
     goals = goals or {}
     width = max(map(len, chain(times, ["way"])))
@@ -103,6 +103,6 @@ def report(times: Times, baseline: str, goals: Mapping[str, float] | None = None
 
 
 def say(*lines: str) -> None:
-    """Write lines to the terminal at once; a benchmark is long."""
+    """Write lines to the terminal without buffering: a benchmark takes long."""
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Which damage each check misses, counted by its kind."""
+"""Damage that each check misses, counted by kind."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,68 +6,68 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.harness.jpeg_checks import CHECKS, WHOLE, takes
 from bench.harness.jpeg_damage import changes_pixels, damage, decode_anyhow
-from bench.jpeg_checks import CHECKS, WHOLE, takes
 
 LAXER, STRICTER = "laxer", "stricter"
-"""How often a check is so than the whole decode, over all kinds of damage."""
+"""How often a check accepts what the whole decode refuses, and the reverse; all kinds of damage."""
 
 
 @dataclass(slots=True)
-class Answers:
-    """What the checks say of damaged photos.
+class DamageCounts:
+    """Counts of damaged photos, and of those that each check accepts.
 
     Attributes:
-        made: kind of damage -> how often it was made.
-        harmful: kind of damage -> how often it changed pixels.
-        missed: check -> kind of damage -> how often it was harmful and taken; LAXER and STRICTER
-            stand beside the kinds.
+        damaged: kind of damage -> number of damaged photos.
+        harmful: kind of damage -> number whose pixels changed.
+        missed: check -> kind of damage -> number that was harmful and accepted; LAXER and
+            STRICTER are further keys.
     """
 
-    made: Counter[str] = field(default_factory=Counter)
+    damaged: Counter[str] = field(default_factory=Counter)
     harmful: Counter[str] = field(default_factory=Counter)
     missed: dict[str, Counter[str]] = field(
         default_factory=lambda: {name: Counter() for name in CHECKS}
     )
 
 
-def ask(photos: Sequence[bytes], flips: int) -> Answers:
-    """Ask every check about every photo, damaged in many places; the same ones in every run.
+def count_missed(photos: Sequence[bytes], flips: int) -> DamageCounts:
+    """Run every check on every photo, damaged at many positions that are the same in every run.
 
     Args:
-        photos: sound, and without metadata.
-        flips: bytes to change in each photo, one at a time.
+        photos: undamaged, without metadata.
+        flips: number of bytes to change in each photo, one at a time.
     """
-    answers = Answers()
+    counts = DamageCounts()
     for number, photo in enumerate(photos):
         whole = decode_anyhow(photo)
         for kind, data in damage(photo, flips, np.random.default_rng(number)):
-            answers.made[kind] += 1
+            counts.damaged[kind] += 1
             if not changes_pixels(data, whole):
                 continue
-            answers.harmful[kind] += 1
-            taken = {name for name, check in CHECKS.items() if takes(check, data)}
-            for name, missed in answers.missed.items():
-                missed[kind] += name in taken
-                missed[LAXER] += name in taken and WHOLE not in taken
-                missed[STRICTER] += name not in taken and WHOLE in taken
-    return answers
+            counts.harmful[kind] += 1
+            accepted = {name for name, check in CHECKS.items() if takes(check, data)}
+            for name, missed in counts.missed.items():
+                missed[kind] += name in accepted
+                missed[LAXER] += name in accepted and WHOLE not in accepted
+                missed[STRICTER] += name not in accepted and WHOLE in accepted
+    return counts
 
 
-def tabulate_missed(answers: Answers) -> str:
-    """A row for each check, a column for each kind of damage; above them, of how many."""
-    harmful = answers.harmful
+def tabulate_missed(counts: DamageCounts) -> str:
+    """A row for each check, a column for each kind of damage; the first row has the totals."""
+    harmful = counts.harmful
     kinds = [*harmful, LAXER, STRICTER]
-    width = max(map(len, answers.missed))
+    width = max(map(len, counts.missed))
     lines = [f"{'':{width}}  " + "  ".join(f"{kind:>14}" for kind in kinds)]
-    counts = "  ".join(f"{harmful[kind] or harmful.total():>14}" for kind in kinds)
-    lines.append(f"{'(of)':{width}}  {counts}")
-    for name, each in answers.missed.items():
+    totals = "  ".join(f"{harmful[kind] or harmful.total():>14}" for kind in kinds)
+    lines.append(f"{'(of)':{width}}  {totals}")
+    for name, each in counts.missed.items():
         lines.append(f"{name:{width}}  " + "  ".join(f"{each[kind]:>14}" for kind in kinds))
     return "\n".join(lines)
 
 
-def list_harmless(answers: Answers) -> str:
-    """How often each kind of damage changed no pixel, of how often it was made."""
-    made, harmful = answers.made, answers.harmful
-    return ", ".join(f"{kind} {made[kind] - harmful[kind]} of {made[kind]}" for kind in made)
+def list_harmless(counts: DamageCounts) -> str:
+    """How often each kind of damage changed no pixel."""
+    damaged, harmful = counts.damaged, counts.harmful
+    return ", ".join(f"{kind} {n - harmful[kind]} of {n}" for kind, n in damaged.items())

@@ -1,7 +1,7 @@
-"""A miniature of seven sources, mixed as near to upstream's proportions as a benchmark can be.
+"""A miniature of seven sources, as close to upstream's proportions as a benchmark can be.
 
-Of the photos that the seven train on, GranD's are 98 in 100 and decide how long the job takes. Here
-they are one in four, which is to the script's advantage: theirs are the masks it takes longest for.
+98 % of the seven sources' training photos are GranD's, and they decide how long the job takes. Here
+they are a quarter. That favours the script, which needs most of its time for GranD's masks.
 """
 
 import json
@@ -29,7 +29,7 @@ UPSTREAM = {
     "mapillary": 18_000,
     "coco_captions": 118_287,
 }
-"""Photos for training, as published."""
+"""Source -> published number of training photos."""
 DRAWN = {
     "grandf_ha": 8,
     GRAND: 24,
@@ -39,12 +39,12 @@ DRAWN = {
     "mapillary": 6,
     "coco_captions": 80,
 }
-"""What is drawn of each, of which three in four are for training."""
+"""Source -> photos to draw; three quarters of them are for training."""
 _FOLDER = "GranD_Data/Grand_Referring_Expression_lmdb"
 _PHOTOS = "GranD_Data/images"
 _COPIES = 3
-"""Names of each of GranD's photos: drawing takes as long as the script."""
-_ROOM = 1 << 32
+"""Names of each GranD photo; drawing as many photos would take as long as converting them."""
+_MAP_SIZE = 1 << 32
 Rows = list[dict[str, Any]]
 
 
@@ -54,13 +54,13 @@ def draw_mixture(
     """Draw the sources; GranD's photos get 60 masks of a thousand runs each, and further names.
 
     Args:
-        root: of the data.
-        sources: of those in `DRAWN`.
-        scale: how many times its number to draw of each source.
-        photo_size: full is upstream's.
+        root: folder of the data.
+        sources: names in `DRAWN`.
+        scale: factor for the numbers in `DRAWN`.
+        photo_size: "full" is upstream's.
 
     Returns:
-        Source -> photos, of all splits.
+        Source -> number of photos in all splits.
     """
     drawn = {name: DRAWN[name] * scale for name in sources}
     for name, images in drawn.items():
@@ -72,30 +72,30 @@ def draw_mixture(
 
 
 def _link_grand(root: Path) -> None:
-    """Say of GranD's photos what GranD says, and give them further names: there are more then."""
+    """Give GranD's photos annotations as large as the real ones, and link them to further names."""
     folder = root / _FOLDER
     listed = folder / f"{folder.name}_Train.txt"
     masks: dict[Size, Rows] = {}
-    said: dict[str, Rows] = {}
+    annotations: dict[str, Rows] = {}
     for name in listed.read_text().split():
         photo = root / _PHOTOS / name
         size = read_header(photo.read_bytes(), ImagePolicy()).upright
         if size not in masks:
             masks[size] = list(_draw_rows(size))
-        said[name] = masks[size]
+        annotations[name] = masks[size]
         for number in range(1, _COPIES):
             other = photo.with_name(f"{photo.stem}-{number}.jpg")
             other.hardlink_to(photo)
-            said[other.name] = masks[size]
-    base = lmdb.open(str(folder), map_size=_ROOM, lock=False)
+            annotations[other.name] = masks[size]
+    base = lmdb.open(str(folder), map_size=_MAP_SIZE, lock=False)
     with base, base.begin(write=True) as view:
-        for name, rows in said.items():
+        for name, rows in annotations.items():
             view.put(name.encode(), json.dumps({name: rows}).encode())
-    listed.write_text("".join(f"{name}\n" for name in said))
+    listed.write_text("".join(f"{name}\n" for name in annotations))
 
 
 def _draw_rows(size: Size) -> Iterator[dict[str, Any]]:
-    """The masks of `bench.mask`, drawn on another canvas."""
+    """The masks of `bench.mask`, scaled to another size."""
     across, down = size.width / SOURCE.width, size.height / SOURCE.height
     for number, rings in enumerate(drawn_rings()):
         scaled = [
@@ -104,6 +104,6 @@ def _draw_rows(size: Size) -> Iterator[dict[str, Any]]:
         runs = coco.merge(coco.frPyObjects(scaled, size.height, size.width))
         x, y, width, height = map(float, coco.toBbox(runs))
         mask = {"size": runs["size"], "counts": runs["counts"].decode("ascii")}
-        said = f"a thing of {len(rings)} parts, the {number}th of its photo"
+        text = f"a thing of {len(rings)} parts, the {number}th of its photo"
         box = [x, y, x + width, y + height]
-        yield {"attribute": said, "id": number, "bbox": box, "segmentation": mask}
+        yield {"attribute": text, "id": number, "bbox": box, "segmentation": mask}

@@ -1,4 +1,4 @@
-"""Photos for benchmarks: those of a folder, or drawn ones where there is none."""
+"""Photos for benchmarks: those of a folder, or drawn ones if no folder is given."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ from convert.image.decode import read_header
 from convert.image.policy import ImagePolicy
 
 FAMILIES = {"grandf_ha": "SAM, 3 MP", "mapillary": "street, 12 MP", "coco_captions": "COCO, 0.3 MP"}
-"""Sources whose drawings are photos of these kinds."""
+"""Source -> kind of photo that is drawn for it."""
 _POLICY = ImagePolicy()
 _SMALL, _LARGE = 1024, 3000
-"""Longest sides, in pixels: what fits is not scaled; what is larger has 8 megapixels or more."""
+"""Longest sides in pixels: up to the first a photo is not scaled, above the second it is large."""
 
 
 def drawn(source: str, images: int = 4) -> list[bytes]:
-    """Photos of a source in full size, as drawn for the miniature."""
+    """Photos of a source, drawn in full size."""
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder), source, images=images, photo_size="full")
         return [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))]
 
 
 def read(folders: Sequence[Path]) -> list[bytes]:
-    """Every JPEG below the folders that its first bytes say is one."""
+    """Every file below the folders that is named like a JPEG and begins like one."""
     paths = sorted(path for folder in folders for path in folder.rglob("*.jp*g"))
-    found = [path.read_bytes() for path in paths]
-    return [data for data in found if data.startswith(b"\xff\xd8")]
+    contents = [path.read_bytes() for path in paths]
+    return [data for data in contents if data.startswith(b"\xff\xd8")]
 
 
 def by_size(folders: Sequence[Path]) -> dict[str, list[bytes]]:
-    """Photos that fit, those of some megapixels, and the large ones; drawn where none are given."""
+    """Photos by size: small ones, which are not scaled, medium and large; drawn without folders."""
     if not folders:
         names = ("coco_captions", "grandf_ha", "mapillary")
         return dict(zip(("small", "medium", "large"), map(drawn, names), strict=True))

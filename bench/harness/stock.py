@@ -1,4 +1,4 @@
-"""Stock Pillow, which cannot be beside pillow-simd in one environment, raced all the same."""
+"""Ways that run stock Pillow, which needs another environment than pillow-simd."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,17 +15,17 @@ _SCRIPT = Path(__file__).parent.parent / "peers" / "stock_pillow.py"
 
 
 class _Other:
-    """A process with another Pillow; a call has it convert all photos."""
+    """A process with another Pillow; a call makes it convert all photos."""
 
     def __init__(self, process: Popen[str]) -> None:
-        self._asked, self._said = _pipe(process.stdin), _pipe(process.stdout)
-        say(f"the other interpreter has {self._said.readline().strip()}")
+        self._requests, self._replies = _pipe(process.stdin), _pipe(process.stdout)
+        say(f"the other interpreter has {self._replies.readline().strip()}")
 
     def __call__(self) -> None:
-        self._asked.write("all\n")
-        self._asked.flush()
-        if self._said.readline() != "done\n":
-            raise SystemExit("stock Pillow gave up")
+        self._requests.write("all\n")
+        self._requests.flush()
+        if self._replies.readline() != "done\n":
+            raise SystemExit("the process with stock Pillow ended early")
 
 
 def _pipe(end: IO[str] | None) -> IO[str]:
@@ -38,17 +38,17 @@ def _pipe(end: IO[str] | None) -> IO[str]:
 def stock_pillow(
     python: Path | None, photos: Sequence[bytes], policy: ImagePolicy
 ) -> Iterator[Ways]:
-    """The ways of another interpreter's Pillow, in processes of their own; none without one."""
+    """Ways that run another interpreter's Pillow, each in its own process; none without one."""
     if python is None:
         yield {}
         return
     with TemporaryDirectory() as folder, ExitStack() as stack:
         for number, data in enumerate(photos):
             Path(folder, f"{number:03d}.jpg").write_bytes(data)
-        typed = [str(python), str(_SCRIPT), folder, str(policy.longest_side), str(policy.quality)]
+        command = [str(python), str(_SCRIPT), folder, str(policy.longest_side), str(policy.quality)]
         ways: dict[str, Callable[[], object]] = {}
         for name, more in ((STOCK, []), (f"{STOCK}, draft", ["draft"])):
-            process = Popen([*typed, *more], stdin=PIPE, stdout=PIPE, text=True)  # noqa: S603 - the user's own interpreter
+            process = Popen([*command, *more], stdin=PIPE, stdout=PIPE, text=True)  # noqa: S603 - the user's own interpreter
             stack.enter_context(process)
             stack.callback(process.kill)
             ways[name] = _Other(process)

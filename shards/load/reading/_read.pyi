@@ -1,5 +1,5 @@
-# `read` returns the number of samples read, `view` memoryviews of them. Both stop at the first sample
-# that does not match its checksum.
+# `read` returns the number of samples read, `view` memoryviews of them. Both stop at the first
+# sample that does not match its checksum.
 import numpy as np
 from numpy.typing import NDArray
 

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from bench import convert, mixture, report
+from bench import convert, report
+from bench.harness import mixture
 from bench.harness.command import Claim, Result, tabulate
 from bench.harness.measure import machine
 from bench.peers.listing import LISTINGS, list_photos

@@ -235,7 +235,7 @@ def test_a_sequential_photo_has_one_scan_per_component():
 
 @needs_compiled
 def test_the_number_of_pixels_is_limited():
-    from convert.image._jpeg_transcode import to_baseline as compiled  # type: ignore[import-not-found]
+    from convert.image._jpeg_transcode import to_baseline as compiled
 
     data = jpeg(40, 50)
     assert compiled(data, 2000) == to_baseline(data)
@@ -244,7 +244,7 @@ def test_the_number_of_pixels_is_limited():
     with pytest.raises(OverflowError):
         compiled(data, -1)
     with pytest.raises(TypeError):
-        compiled(bytearray(data), 2000)
+        compiled(bytearray(data), 2000)  # type: ignore[arg-type]  # the mistake under test
 
 
 @needs_compiled
