@@ -39,9 +39,9 @@ from convert.pillow import live_pillow
 
 app = App(help=__doc__)
 LARGE = ("grandf_ha", "mapillary", GRAND)
-"""The sources of large photos: a worker needs most memory for these."""
+"""Sources of large photos, for which a worker needs most memory."""
 SHARDS = 2
-"""Of each source, so that two workers end at about the same time, as in a job of thousands."""
+"""Shards per source, so that two workers finish at about the same time, as in a large job."""
 WHOLE_TITLE = "Whole commands, a photo's share of the time"
 COMPARED = (
     Claim(TWO, PAIR_STOCK, 5.0),
@@ -54,12 +54,12 @@ ALONE = (Claim(HERE, NAIVE), Claim(HERE, BARE))
 UPSTREAM_TITLE = "A photo in upstream's proportions, derived from each source alone"
 WEIGHED = (Claim(HERE, NAIVE, 5.0), Claim(HERE, BARE, 0.85))
 MEMORY = 1000.0
-"""Megabytes that a worker may hold at the most."""
+"""Peak memory of a worker, at most; megabytes."""
 _PACKAGES = ("ray", "simplejpeg", "pycocotools", "numpy", "opencv-python-headless", "webdataset")
 
 
 def tables(mixed: Bench, alone: Bench) -> Iterator[Table]:
-    """Whole commands, the mixed job, and each source for itself; times are told for one photo."""
+    """Whole commands, the mixed job, and each source alone; seconds per photo."""
     photos = mixed.photos(TWO)[MIXED]
     yield tabulate(WHOLE_TITLE, mixed.whole, [Claim(*WHOLE)], photos)
     about = f"All sources in one job of {photos} photos: {describe_mixture(alone.photos(HERE))}"
@@ -72,16 +72,16 @@ def tables(mixed: Bench, alone: Bench) -> Iterator[Table]:
 
 
 def weigh(times: Mapping[str, Times]) -> Times:
-    """Times of sources for one photo of all, as many of each as upstream has.
+    """Times per photo, averaged over sources in upstream's proportions.
 
     >>> weigh({"refcoco": {"ours": [1.0]}, "grandf_ha": {"ours": [18.994]}})
     {'ours': [2.0]}
     """
-    every = sum(UPSTREAM[source] for source in times)
+    total = sum(UPSTREAM[source] for source in times)
     weighed: dict[str, Sequence[float]] = {}
     for way in next(iter(times.values())):
         rounds = zip(*(times[source][way] for source in times), strict=True)
-        shares = [UPSTREAM[source] / every for source in times]
+        shares = [UPSTREAM[source] / total for source in times]
         weighed[way] = [
             sum(share * each for share, each in zip(shares, of_round, strict=True))
             for of_round in rounds
@@ -90,18 +90,18 @@ def weigh(times: Mapping[str, Times]) -> Times:
 
 
 def describe_mixture(photos: Mapping[str, int]) -> str:
-    """How many of each source, and what share of all of them upstream has.
+    """Photos of each source, and the source's share upstream.
 
     >>> describe_mixture({"refcoco": 3, "grandf_ha": 1})
     '3 refcoco (upstream 94.4%), 1 grandf_ha (upstream 5.6%)'
     """
-    every = sum(UPSTREAM[name] for name in photos)
-    shares = (f"{n} {name} (upstream {UPSTREAM[name] / every:.1%})" for name, n in photos.items())
+    total = sum(UPSTREAM[name] for name in photos)
+    shares = (f"{n} {name} (upstream {UPSTREAM[name] / total:.1%})" for name, n in photos.items())
     return ", ".join(shares)
 
 
 def describe_rates(times: Times) -> Iterator[str]:
-    """Photos a second of every way, and of each of its cores."""
+    """Photos per second of every way, and per core."""
     width = max(map(len, times))
     for way, each in times.items():
         rate = 1 / median(each)
@@ -109,16 +109,16 @@ def describe_rates(times: Times) -> Iterator[str]:
 
 
 def cores(way: str) -> int:
-    """On how many a way runs."""
+    """Number of cores that a way uses."""
     return max(1, TIMED[way].workers)
 
 
 def describe_memory(bench: Bench) -> str:
-    """What a worker held at the most, converting the largest photos there are."""
+    """Peak memory of a worker that converts the largest photos."""
     large = [name for name in LARGE if name in bench.sources] or list(bench.sources)
     peak = bench.time(TIMED[HERE], large).peak / 1e6
     verdict = "met" if peak <= MEMORY else "MISSED"
-    return f"A worker on {', '.join(large)} held {peak:.0f} MB; goal <= {MEMORY:g} {verdict}"
+    return f"A worker on {', '.join(large)} used {peak:.0f} MB; goal <= {MEMORY:g} {verdict}"
 
 
 @app.default
@@ -134,13 +134,13 @@ def main(  # noqa: PLR0913 - one per option
     """Measure.
 
     Args:
-        scale: how many times the photos of `bench.harness.mixture.DRAWN` to draw.
-        photo_size: full is upstream's.
-        rounds: how often.
-        source: these, of the seven that the script knows.
-        stock: an interpreter with stock Pillow and everything else, made by
+        scale: factor for the number of photos in `bench.harness.mixture.DRAWN`.
+        photo_size: "full" is upstream's.
+        rounds: number of rounds in which every way is timed.
+        source: some of the seven sources that the script knows.
+        stock: an interpreter with stock Pillow and everything else, created by
             `GLAMM_PILLOW=stock VENV=FOLDER bash .ci/setup convert dev consumers`.
-        json: a file for what was found.
+        json: also write the figures to this file.
     """
     with TemporaryDirectory() as folder:
         root, work = Path(folder, "data"), Path(folder, "work")
@@ -151,19 +151,19 @@ def main(  # noqa: PLR0913 - one per option
         alone = Bench(root, work, config, source, each=True)
         alone.race([HERE, NAIVE, BARE], rounds)
         memory = describe_memory(mixed)
-    here = f"{live_pillow().describe()} for all but the script that has another"
-    say(here, memory, *describe_rates(mixed.times(MIXED)), "")
+    pillow = f"{live_pillow().describe()} for all but the script with stock Pillow"
+    say(pillow, memory, *describe_rates(mixed.times(MIXED)), "")
     whole, job, *others = tables(mixed, alone)
-    about = f"{job.title}. {photo_size} size; {here}. {memory}"
+    about = f"{job.title}. {photo_size} size; {pillow}. {memory}"
     publish("convert", [whole, replace(job, title=about), *others], _PACKAGES, json)
 
 
 def write_config(folder: Path, drawn: Mapping[str, int]) -> Path:
-    """The shipped config, with shards that suit the miniature.
+    """A copy of the shipped config with a shard size that suits the miniature.
 
     Args:
-        folder: for the file.
-        drawn: source -> its photos.
+        folder: where to write it.
+        drawn: source -> number of its photos.
     """
     shipped = default_config()
     values = yaml.safe_load(shipped.read_text())

@@ -1,7 +1,7 @@
-"""What scaling and encoding cost in fidelity, on real photos: the figures behind the defaults.
+"""How much fidelity do scaling and encoding cost? These figures are behind the defaults.
 
-`python -m bench.fidelity [FOLDER...]`; without a folder of real photos drawn ones are used, which
-are flatter than real ones. PSNR in dB over all channels, against the exact pixels.
+`python -m bench.fidelity [FOLDER...]` uses the photos of the folders. Without a folder, photos are
+drawn, which have less detail than real ones. PSNR in dB over all channels, against exact pixels.
 """
 
 import io
@@ -27,11 +27,11 @@ REDUCTIONS = (2.0, 2.2, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 QUALITIES = (85, 90, 92, 95, 98)
 SAMPLINGS = ("4:2:0", "4:4:4")
 _LEAST_SIDE = 300
-"""Pixels: smaller photos have nothing left at an eighth."""
+"""Pixels; smaller photos are too small at an eighth of their size."""
 
 
 def psnr(one: Image.Image, other: Image.Image) -> float:
-    """Of two images of one size, in dB."""
+    """Peak signal-to-noise ratio of two images of one size, in dB."""
     difference = np.asarray(one.convert("RGB"), np.float64) - np.asarray(other.convert("RGB"))
     return float(10 * np.log10(255**2 / max(float(np.square(difference).mean()), 1e-9)))
 
@@ -68,19 +68,19 @@ def _resize(image: Image.Image, size: Size) -> Image.Image:
 
 
 def scaling(photos: Sequence[tuple[bytes, Header, Image.Image]]) -> Iterator[str]:
-    """A line for each reduction: what is left to the resize, the worst photo, the median."""
+    """A line for each reduction: the factor left to the resize, the worst photo, the median."""
     for shrink, reduction in product((2, 4), REDUCTIONS):
         if reduction < shrink:
             continue
-        found = []
+        ratios = []
         for data, header, whole in photos:
             size = Size(*(round(side / reduction) for side in (whole.height, whole.width)))
             scaled = _resize(decode_rgb(data, header, shrink), size)
-            found.append(psnr(scaled, _resize(whole, size)))
+            ratios.append(psnr(scaled, _resize(whole, size)))
         rest = reduction / shrink
         yield (
             f"  1/{shrink} for a reduction by {reduction:.1f}, of which {rest:.2f} are left: "
-            f"worst {min(found):.1f}, median {median(found):.1f}"
+            f"worst {min(ratios):.1f}, median {median(ratios):.1f}"
         )
 
 
@@ -90,10 +90,10 @@ def encoding(photos: Sequence[tuple[bytes, Header, Image.Image]]) -> Iterator[st
     for sampling, quality in product(SAMPLINGS, QUALITIES):
         encode = _encoder(quality, sampling)
         coded = [encode(image) for image in small]
-        found = [psnr(Image.open(io.BytesIO(c)), s) for c, s in zip(coded, small, strict=True)]
+        ratios = [psnr(Image.open(io.BytesIO(c)), s) for c, s in zip(coded, small, strict=True)]
         yield (
-            f"  quality {quality}, {sampling}: worst {min(found):.1f}, median "
-            f"{median(found):.1f} dB, {median(map(len, coded)) / 1000:.0f} kB"
+            f"  quality {quality}, {sampling}: worst {min(ratios):.1f}, median "
+            f"{median(ratios):.1f} dB, {median(map(len, coded)) / 1000:.0f} kB"
         )
 
 

@@ -1,9 +1,9 @@
-"""What storing costs the two image encoders: their inputs from the stored photo, by policy.
+"""How much do the inputs of the two image encoders change when a photo is stored, by policy?
 
-`python -m bench.fidelity_encoders [FOLDER...]`; without a folder of real photos drawn ones are
-used, which are flatter than real ones. PSNR in dB of the pixels that an encoder is given, before
-they are normalised, against those made of the photo as it was downloaded. Photos that fit are kept
-bit for bit; they are not looked at.
+`python -m bench.fidelity_encoders [FOLDER...]` uses the photos of the folders. Without a folder,
+photos are drawn, which have less detail than real ones. PSNR in dB of an encoder's input before it
+is normalised, against the input from the downloaded photo. Photos that are stored unscaled keep
+every pixel and are skipped.
 """
 
 import io
@@ -36,7 +36,7 @@ INPUTS: dict[str, tuple[Normalisation, Callable[[Image.Image, Size], EncoderInpu
     "global, 336": (CLIP, lambda photo, original: clip_input(photo, 336, original)),
     "grounding, 1024": (SAM, lambda photo, _: _without_border(*sam_input(photo, 1024))),
 }
-"""Name -> how its values were made of bytes, and the input as far as the photo goes."""
+"""Name -> its normalisation, and a function of the photo: the input without its padding."""
 
 
 def main() -> None:
@@ -44,21 +44,21 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m bench.fidelity_encoders")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
     typed = parser.parse_args()
-    found = [data for group in by_size(typed.photos).values() for data in group]
-    photos = [photo for photo in map(_open, found) if photo is not None]
+    contents = [data for group in by_size(typed.photos).values() for data in group]
+    photos = [photo for photo in map(_open, contents) if photo is not None]
     say(
         "bench.fidelity_encoders",
         machine(),
         versions("simplejpeg", "pillow-simd", "pillow"),
         "",
     )
-    say(f"{len(photos)} photos of {len(found)} are larger than {POLICY.longest_side}", "")
+    say(f"{len(photos)} photos of {len(contents)} are larger than {POLICY.longest_side}", "")
     for line in table(photos):
         say(line)
 
 
 def table(photos: Sequence[tuple[bytes, Header]]) -> Iterator[str]:
-    """A row for each policy: both inputs' median and worst dB, and the median size."""
+    """A row for each policy: median and worst dB of both inputs, and the median size."""
     yield f"| fidelity | quality | {' | '.join(f'{name}: median, worst' for name in INPUTS)} | kB |"
     yield "|---|---|---|---|---|"
     before = [_inputs(decode_rgb(data, header), header.size) for data, header in photos]
@@ -96,16 +96,16 @@ def _store(data: bytes, header: Header, policy: ImagePolicy) -> bytes:
 
 
 def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]]:
-    """The bytes that each encoder's values were made of."""
-    found = {}
-    for name, (normalisation, make) in INPUTS.items():
-        values = make(photo, original)
+    """Input of each encoder before it is normalised, 0 to 255."""
+    inputs = {}
+    for name, (normalisation, encode) in INPUTS.items():
+        values = encode(photo, original)
         mean, std = (
             np.array(each, np.float32)[:, None, None]
             for each in (normalisation.mean, normalisation.std)
         )
-        found[name] = (values * std + mean) * normalisation.divisor
-    return found
+        inputs[name] = (values * std + mean) * normalisation.divisor
+    return inputs
 
 
 def _without_border(values: EncoderInput, resized: tuple[int, int]) -> EncoderInput:

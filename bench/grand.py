@@ -1,7 +1,7 @@
-"""A photo as GranD's, with 60 masks: from its file and its row to its sample.
+"""How fast is one GranD photo with 60 masks converted, from its file and row to its sample?
 
-`python -m bench.grand [--stock PYTHON] [FOLDER...]`: with folders of real photos the first that is
-about 2250x1500 is taken, else a drawn one.
+`python -m bench.grand [--stock PYTHON] [FOLDER...]` takes the first photo of about 2250x1500 pixels
+in the folders, or draws one.
 """
 
 import io
@@ -56,17 +56,17 @@ def _choose(photos: Sequence[bytes]) -> bytes:
     for data in photos:
         if read_header(data, POLICY).size == SOURCE:
             return data
-    raise SystemExit(f"no photo of {SOURCE} among those given")
+    raise SystemExit(f"expected a photo of {SOURCE} in the folders, found none")
 
 
 def ours(record: Record, photo: bytes) -> None:
-    """As the job does it, up to the members of the tar."""
+    """Convert as the job does, up to the members of the tar."""
     sample, _ = transform("grand-1", record, photo, None, POLICY)
     to_members(sample)
 
 
 def naive_photo(photo: bytes) -> None:
-    """Decode, reduce, encode."""
+    """Decode, scale down and encode a photo."""
     image = Image.open(io.BytesIO(photo)).convert("RGB")
     scale = POLICY.longest_side / max(image.size)
     size = (round(image.width * scale), round(image.height * scale))
@@ -75,7 +75,7 @@ def naive_photo(photo: bytes) -> None:
 
 
 def naive_masks(counts: Sequence[bytes]) -> None:
-    """Decode, reduce, encode, mask by mask."""
+    """Decode, scale down and encode each mask."""
     import cv2
 
     scale = POLICY.longest_side / max(SOURCE.height, SOURCE.width)
@@ -87,7 +87,7 @@ def naive_masks(counts: Sequence[bytes]) -> None:
 
 
 def naive(photo: bytes, counts: Sequence[bytes]) -> None:
-    """The photo, then its masks."""
+    """Convert the photo, then its masks."""
     naive_photo(photo)
     naive_masks(counts)
 
@@ -98,7 +98,7 @@ def _both(stock: Ways, counts: Sequence[bytes]) -> None:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What this benchmark takes beside the usual."""
+    """Add the arguments of this benchmark."""
     parser.add_argument("--stock", type=Path, help="an interpreter with stock Pillow")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
 

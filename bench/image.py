@@ -1,7 +1,7 @@
-"""A photo from its file to its stored file: whole, and step by step, beside other libraries.
+"""How fast is a photo stored, whole and step by step, compared with other libraries?
 
-`python -m bench.image [--stock PYTHON] [FOLDER...]`; without a folder of real photos drawn ones are
-used. PYTHON is an interpreter that has stock Pillow, which cannot be beside pillow-simd in one.
+`python -m bench.image [--stock PYTHON] [FOLDER...]` uses the photos of the folders, or draws some.
+PYTHON is an interpreter with stock Pillow, which cannot be installed together with pillow-simd.
 """
 
 import io
@@ -29,10 +29,10 @@ from convert.job.task import keep_memory
 from shards.sample import Size
 
 POLICY = ImagePolicy(quality=90)
-"""Quality as in the goals; the shipped config's own is higher."""
+"""The quality for which the goals were set; the shipped config has a higher one."""
 WHOLE, BARE, PILLOW = "ours, exact", "bare decode + encode", "Pillow: decode, resize, encode"
 GOALS = {"medium": (0.82, 1.75, 2.1), "large": (0.84, 1.85, 2.5)}
-"""Share of the bare kernels; times stock Pillow, exactly and with the decoder's own scaling."""
+"""Speed relative to the kernels alone, to stock Pillow, and to that with 'draft' scaling."""
 _PHOTOS = 6
 
 
@@ -47,8 +47,8 @@ cv2, pyvips = _optional("cv2"), _optional("pyvips")
 
 
 def sections(typed: Namespace) -> Iterator[Section]:
-    """One for photos that are scaled down, by size, and one for those that fit."""
-    keep_memory()  # as a worker does; the bare kernels and the other libraries have it, too
+    """Sections for photos that are scaled down, by size, and one for photos that are not."""
+    keep_memory()  # as in a worker; the other ways profit as well
     for name, photos in by_size(typed.photos).items():
         chosen = photos[:_PHOTOS]
         if name == "small":
@@ -59,7 +59,7 @@ def sections(typed: Namespace) -> Iterator[Section]:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What this benchmark takes beside the usual."""
+    """Add the arguments of this benchmark."""
     parser.add_argument("--stock", type=Path, help="an interpreter with stock Pillow")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
 
@@ -69,14 +69,14 @@ def _stored_size(data: bytes) -> Size:
 
 
 def ours(photos: Sequence[bytes], fidelity: Fidelity = "exact") -> None:
-    """As the job does it."""
+    """Store photos as the job does."""
     policy = ImagePolicy(quality=POLICY.quality, fidelity=fidelity)
     for data in photos:
         store(data, read_header(data, policy), _stored_size(data), policy, turn=False)
 
 
 def pillow(photos: Sequence[bytes], *, draft: bool = False) -> None:
-    """As the reference's scripts do it, with whichever Pillow is installed."""
+    """Convert as the reference's scripts do, with the installed Pillow."""
     for data in photos:
         size = _stored_size(data)
         image = Image.open(io.BytesIO(data))
@@ -91,7 +91,7 @@ def _save(image: Image.Image) -> None:
 
 
 def by_cv2(photos: Sequence[bytes]) -> None:
-    """OpenCV's decoder, area filter and encoder."""
+    """Convert with OpenCV's decoder, area filter and encoder."""
     for data in photos:
         size = _stored_size(data)
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -100,7 +100,7 @@ def by_cv2(photos: Sequence[bytes]) -> None:
 
 
 def by_vips(photos: Sequence[bytes]) -> None:
-    """Libvips' thumbnailer, which scales while it decodes."""
+    """Convert with the thumbnailer of libvips, which scales while it decodes."""
     for data in photos:
         size = _stored_size(data)
         small = pyvips.Image.thumbnail_buffer(data, size.width, height=size.height)

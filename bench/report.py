@@ -1,7 +1,7 @@
-"""What benchmarks found, on one page: `python -m bench.report FOLDER`.
+"""Write docs/benchmarks.md from the results of benchmarks: `python -m bench.report FOLDER`.
 
-FOLDER holds the files that benchmarks wrote for `--json FILE`. What it has no file of stays on the
-page as it is, so that one benchmark can be run anew.
+FOLDER holds the files that benchmarks wrote for `--json FILE`. Sections without a file stay as they
+are, so that one benchmark can be run again.
 """
 
 import re
@@ -27,16 +27,16 @@ _REACHED, _SHORT = "met", "**missed**"
 _GOAL = re.compile(
     r"^\| (.+?) \| (.+?) \| ([\d.]+) \(.*\) \| ([\d.e+]+) \| (met|\*\*missed\*\*) \|$", re.MULTILINE
 )
-"""A row of `format_table`: way, against, times as fast, goal, verdict."""
+"""A row of `format_table`: way, against, times as fast, goal, met or missed."""
 _MET, _MISSED, _PALETTE = "#4c8c5a", "#b8503c", ("#8a8f98", "#4c8c5a", "#c9b458", "#5b7fa6")
 _TITLE = 40
-"""Letters of a title in one line."""
+"""Characters per line of a plot's labels."""
 _ROW = 0.32
-"""Inches of a plot for each bar."""
+"""Height of a bar in inches."""
 
 
 class Reached(NamedTuple):
-    """A ratio that has a goal, as the page tells it."""
+    """A ratio with a goal, as it is on the page."""
 
     name: str
     ratio: float
@@ -45,7 +45,7 @@ class Reached(NamedTuple):
 
 
 def make_page(results: Sequence[Result], docs: Path) -> None:
-    """Write the page and its plots below `docs`, or renew the sections of some benchmarks there."""
+    """Write the page and its plots below `docs`, or replace the sections of these results."""
     images, page = docs / IMAGES, docs / PAGE
     images.mkdir(parents=True, exist_ok=True)
     sections = split_page(page.read_text(encoding="utf-8")) if page.exists() else {}
@@ -60,16 +60,16 @@ def make_page(results: Sequence[Result], docs: Path) -> None:
 
 
 def split_page(page: str) -> dict[str, str]:
-    """Name of a benchmark -> its section, heading and all."""
-    found = {}
+    """Name of a benchmark -> its section, heading included."""
+    sections = {}
     for section in re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]:
         name = section.partition("\n")[0].removeprefix("## ")
-        found[name] = section.rstrip("\n") + "\n"
-    return found
+        sections[name] = section.rstrip("\n") + "\n"
+    return sections
 
 
 def find_goals(name: str, section: str) -> Iterator[Reached]:
-    """The ratios of a section that have a goal, in order."""
+    """Ratios of a section that have a goal, in order."""
     for way, over, ratio, goal, verdict in _GOAL.findall(section):
         yield Reached(f"{name}: {way} : {over}", float(ratio), float(goal), verdict == _REACHED)
 
@@ -85,7 +85,7 @@ def _make_section(result: Result, images: Path) -> str:
 
 
 def tables_alike(result: Result) -> list[Table]:
-    """The largest set of tables that compare the same ways, if there are two: a plot of groups."""
+    """The largest group of tables with the same ways, for a grouped plot; empty if all differ."""
     groups: dict[tuple[str, ...], list[Table]] = {}
     for table in result.tables:
         groups.setdefault(tuple(row.way for row in table.rows), []).append(table)
@@ -94,7 +94,7 @@ def tables_alike(result: Result) -> list[Table]:
 
 
 def format_table(table: Table) -> str:
-    """A table as Markdown, and below it a line for each ratio."""
+    """A table as Markdown, then a line for each ratio."""
     facts = list(dict.fromkeys(name for row in table.rows for name in row.facts))
     head = "".join(f" {name} |" for name in ("way", "time", "a second", *facts))
     lines = [f"### {table.title}", "", f"|{head}", "|---|--:|--:|" + "--:|" * len(facts)]
@@ -116,7 +116,7 @@ def format_table(table: Table) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits.
+    """A number with three digits.
 
     >>> _short(28599.4), _short(12.345), _short(0.01234)
     ('28,599', '12.3', '0.0123')
@@ -125,10 +125,10 @@ def _short(value: float) -> str:
 
 
 def _axes(bars: int) -> tuple[Any, Any]:
-    """(figure, its axes), for horizontal bars, the first on top."""
+    """(figure, axes) for horizontal bars, the first on top."""
     import matplotlib as mpl
 
-    mpl.use("Agg")  # a file is all that is wanted
+    mpl.use("Agg")  # writes files, needs no display
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 1 + _ROW * bars))
@@ -140,7 +140,7 @@ def _axes(bars: int) -> tuple[Any, Any]:
 def _save(figure: Any, file: Path) -> None:
     from matplotlib import pyplot as plt
 
-    # Without the library's name and version in it, the same figures give the same bytes.
+    # Without the version of the library, the same figures give the same bytes.
     figure.savefig(file, dpi=90, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
 
@@ -162,34 +162,36 @@ def _plot_rates(name: str, tables: Sequence[Table], file: Path) -> None:
     ways = [row.way for row in tables[0].rows]
     figure, axes = _axes(len(tables) * len(ways))
     height = 0.8 / len(ways)
-    told_apart = len(ways) <= len(_PALETTE)  # else bars are named one by one
+    distinct = len(ways) <= len(_PALETTE)  # else every bar has its name
     for number, way in enumerate(ways):
-        places = [n + (number - (len(ways) - 1) / 2) * height for n in range(len(tables))]
+        positions = [n + (number - (len(ways) - 1) / 2) * height for n in range(len(tables))]
         rates = [1 / table.rows[number].seconds for table in tables]
         colour = _PALETTE[number % len(_PALETTE)]
-        bars = axes.barh(places, rates, height, label=way, color=colour)
-        labels = [_short(rate) if told_apart else f"{_short(rate)}  {way}" for rate in rates]
+        bars = axes.barh(positions, rates, height, label=way, color=colour)
+        labels = [_short(rate) if distinct else f"{_short(rate)}  {way}" for rate in rates]
         axes.bar_label(bars, labels, padding=3, fontsize=7)
     titles = [fill(table.title, _TITLE) for table in tables]
     axes.set_yticks(range(len(tables)), titles, fontsize=8)
     axes.set_xlabel("a second")
     axes.set_title(name, loc="left", fontsize=10)
-    if told_apart:
+    if distinct:
         axes.legend(fontsize=8)
     _save(figure, file)
 
 
 @app.default
 def main(folder: Path, *, docs: Path = Path("docs")) -> None:
-    """Gather.
+    """Write the page.
 
     Args:
         folder: with the JSON files.
-        docs: gets the page, and its plots in `img`.
+        docs: folder of the page; plots go into its `img`.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
-        raise SystemExit("no JSON there: give every benchmark --json FOLDER/NAME.json")
+        raise SystemExit(
+            f"{folder}: no *.json; run benchmarks with --json {folder}/NAME.json first"
+        )
     make_page([msgspec.json.decode(file.read_bytes(), type=Result) for file in files], docs)
 
 
