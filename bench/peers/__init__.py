@@ -1,1 +1,1 @@
-"""What the program is measured against: the same job, done the way people do it first."""
+"""Other ways to do the same job, to compare this program with."""

@@ -1,6 +1,6 @@
 """The kernels alone, on one core: no scanning, no reading, no records, no tar.
 
-What they take is the least the job can take with these libraries.
+With these libraries the job cannot be faster than this.
 """
 
 import io
@@ -25,7 +25,7 @@ _LIMIT = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A photo with everything that is said of it, in memory."""
+    """A photo and its annotations, in memory."""
 
     record: Record
     photo: bytes
@@ -34,7 +34,7 @@ class Loaded:
 
 
 def load(root: Path, config: Config, source: str) -> list[Loaded]:
-    """The training split of a source."""
+    """Photos and annotations of a source's training split."""
     data, entry = DataRoot(root), config.sources[source]
     items = list(entry.source.scan(data, {"train"}))
     with entry.source.open(data) as record_of:
@@ -50,15 +50,15 @@ def load(root: Path, config: Config, source: str) -> list[Loaded]:
     ]
 
 
-def _read(data: DataRoot, places: Sequence[str]) -> bytes:
-    found = data.read_first(tuple(places), max_bytes=_LIMIT)
-    if found is None:
-        raise FileNotFoundError(places[0])
-    return found[1]
+def _read(data: DataRoot, paths: Sequence[str]) -> bytes:
+    file = data.read_first(tuple(paths), max_bytes=_LIMIT)
+    if file is None:
+        raise FileNotFoundError(paths[0])
+    return file[1]
 
 
 def run_kernels(loaded: Loaded) -> None:
-    """What becomes of one photo, its masks and its label map; the results are thrown away."""
+    """Convert one photo, its masks and its label map, and drop the results."""
     height, width, _, _ = simplejpeg.decode_jpeg_header(loaded.photo)
     size = Size(height, width)
     stored = fit_longest_side(size, loaded.policy.longest_side)
@@ -70,7 +70,7 @@ def run_kernels(loaded: Loaded) -> None:
 
 def _store_photo(data: bytes, size: Size, stored: Size, policy: ImagePolicy) -> None:
     if size == stored:
-        # One that keeps its pixels is only checked, strictly, at an eighth of its size.
+        # A photo that keeps its pixels is only checked, at an eighth of its size.
         simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
         return
     pixels = simplejpeg.decode_jpeg(data, "RGBX", fastdct=False, fastupsample=False, strict=True)

@@ -1,7 +1,7 @@
-"""What a script has to know of each source: which photos there are, and what is said of them.
+"""Photos and annotations of seven sources, as a simple script reads them.
 
-Training splits of seven sources, of as many shapes. Everything is read as the files come, with the
-libraries that come to mind first: json, pickle, lmdb.
+Training splits of seven sources with seven layouts. Files are read in the obvious way, with json,
+pickle and lmdb.
 """
 
 import json
@@ -20,7 +20,7 @@ _RESIDUE = re.compile(r"\s*\b(?:ass)?istant:\s*|^\s*(?:ass)?istant\b\s*", re.IGN
 
 @dataclass(slots=True)
 class Region:
-    """A thing: `mask` is COCO's, polygons or runs or a list of runs, at the photo's own size."""
+    """An annotated object; `mask` is COCO's: polygons, an RLE or RLEs, in original pixels."""
 
     phrases: list[str]
     box: list[float] | None = None
@@ -31,7 +31,7 @@ class Region:
 
 @dataclass(slots=True)
 class Photo:
-    """A photo to convert; `ignore_zero` moves label 0 to 255 and all others down by one."""
+    """A photo to convert; `ignore_zero` maps label 0 to 255 and lowers all others by one."""
 
     key: str
     path: Path
@@ -54,17 +54,17 @@ def _grandf_ha(root: Path) -> Iterator[Photo]:
     for row in rows:
         name = row["file_name"]
         photo = photos.setdefault(name, Photo(f"grandf_ha-{name[:-4]}", folder / name))
-        for phrase, said in row["groundings"].items():
-            photo.regions.append(_grounded(phrase, said, len(photo.captions)))
+        for phrase, grounding in row["groundings"].items():
+            photo.regions.append(_grounded(phrase, grounding, len(photo.captions)))
         photo.captions.append(row["caption"].strip('"').strip())
     yield from photos.values()
 
 
-def _grounded(phrase: str, said: dict[str, Any] | None, caption: int) -> Region:
-    if said is None:
+def _grounded(phrase: str, grounding: dict[str, Any] | None, caption: int) -> Region:
+    if grounding is None:
         return Region([phrase])
-    start, stop = said["token_positives"]
-    return Region([phrase], None, said["rle_masks"], [_span(caption, start, stop)])
+    start, stop = grounding["token_positives"]
+    return Region([phrase], None, grounding["rle_masks"], [_span(caption, start, stop)])
 
 
 def _span(caption: int, start: int, stop: int) -> dict[str, int]:
@@ -73,23 +73,23 @@ def _span(caption: int, start: int, stop: int) -> dict[str, int]:
 
 def _refcoco(root: Path) -> Iterator[Photo]:
     with (root / "Refer_Segm/refcoco/refs(unc).p").open("rb") as file:
-        refs = pickle.load(file, encoding="latin1")  # noqa: S301 - what everybody does with it
+        refs = pickle.load(file, encoding="latin1")  # noqa: S301 - the usual way to read this file
     with (root / "Refer_Segm/refcoco/instances.json").open("rb") as file:
         coco = json.load(file)
     images = {row["id"]: row["file_name"] for row in coco["images"]}
     rows = {row["id"]: row for row in coco["annotations"]}
     names = {row["id"]: row["name"] for row in coco["categories"]}
-    said: defaultdict[int, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    phrases: defaultdict[int, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for ref in refs:
         if ref["split"] == "train":
-            said[ref["image_id"]][ref["ann_id"]] += [s["sent"] for s in ref["sentences"]]
-    for number, things in said.items():
-        regions = [_thing(rows[n], phrases, names) for n, phrases in things.items()]
+            phrases[ref["image_id"]][ref["ann_id"]] += [s["sent"] for s in ref["sentences"]]
+    for number, of_photo in phrases.items():
+        regions = [_region(rows[n], texts, names) for n, texts in of_photo.items()]
         path = root / "coco_2014/train2014" / images[number]
         yield Photo(f"refcoco-{number:012d}", path, [], regions)
 
 
-def _thing(row: dict[str, Any], phrases: list[str], names: dict[int, str]) -> Region:
+def _region(row: dict[str, Any], phrases: list[str], names: dict[int, str]) -> Region:
     x, y, width, height = row["bbox"]
     name = names[row["category_id"]]
     box = [x, y, x + width, y + height]
@@ -97,16 +97,16 @@ def _thing(row: dict[str, Any], phrases: list[str], names: dict[int, str]) -> Re
 
 
 def _paco_lvis(root: Path) -> Iterator[Photo]:
-    place = root / "Semantic_Segm/paco_lvis/annotations/paco_lvis_v1_train.json"
-    with place.open("rb") as file:
+    path = root / "Semantic_Segm/paco_lvis/annotations/paco_lvis_v1_train.json"
+    with path.open("rb") as file:
         coco = json.load(file)
     names = {row["id"]: row["name"] for row in coco["categories"]}
-    things: defaultdict[int, list[Region]] = defaultdict(list)
+    regions: defaultdict[int, list[Region]] = defaultdict(list)
     for row in coco["annotations"]:
-        things[row["image_id"]].append(_thing(row, [names[row["category_id"]]], names))
+        regions[row["image_id"]].append(_region(row, [names[row["category_id"]]], names))
     for image in coco["images"]:
         number, path = image["id"], root / "coco_2017" / image["file_name"]
-        yield Photo(f"paco_lvis-{number:012d}", path, [], things[number])
+        yield Photo(f"paco_lvis-{number:012d}", path, [], regions[number])
 
 
 def _coco_captions(root: Path) -> Iterator[Photo]:
@@ -147,8 +147,8 @@ def _grand_referring(root: Path) -> Iterator[Photo]:
 
 
 def _phrases(row: dict[str, Any]) -> list[str]:
-    said = row["attribute"] or []
-    texts = [said] if isinstance(said, str) else said
+    attribute = row["attribute"] or []
+    texts = [attribute] if isinstance(attribute, str) else attribute
     return [text for text in (_RESIDUE.sub(" ", each).strip() for each in texts) if text]
 
 

@@ -1,11 +1,11 @@
-"""The script of an afternoon: Pillow, pycocotools, cv2, webdataset and a pool of processes.
+"""A simple script for the same job: Pillow, pycocotools, cv2, webdataset and a process pool.
 
 `python -m bench.peers.naive --root DATA --out FOLDER --workers 2`
 
-It does the job right, and in the way its libraries are fast: no second RGB conversion, masks
-merged as runs and never decoded where the photo keeps its size, arrays handed from pycocotools to
-cv2 and back without a copy, one thread a process. It has what PIL is installed: pillow-simd, where
-that is. It checks nothing, cannot go on after a stop, and ends at the first damaged photo.
+Its results are correct, and it uses its libraries well: no second RGB conversion, masks merged as
+RLE and not decoded if the photo keeps its size, arrays passed from pycocotools to cv2 and back
+without a copy, one thread per process. It uses the installed PIL, such as pillow-simd. It checks
+nothing, cannot resume, and stops at the first damaged photo.
 """
 
 import io
@@ -41,8 +41,8 @@ def convert_photo(photo: Photo, *, copy: bool = False) -> dict[str, Any]:
     """One sample, encoded.
 
     Args:
-        photo: what to convert.
-        copy: whether an RGB JPEG that fits is stored as it came, unchecked.
+        photo: the photo to convert.
+        copy: store an RGB JPEG that needs no scaling unchanged and unchecked.
     """
     content = photo.path.read_bytes()
     image: Image.Image = Image.open(io.BytesIO(content))
@@ -92,7 +92,7 @@ def _shrink(region: Region, old: Size, new: Size) -> dict[str, Any]:
 def _shrink_mask(mask: Any, old: Size, new: Size) -> dict[str, Any]:
     runs = mask if isinstance(mask, dict) else coco.merge(_as_runs(mask, old))
     if old != new:
-        # Its column-major array is, transposed, the row-major one that cv2 wants; and back.
+        # The transpose of pycocotools' column-major array is the row-major one that cv2 needs.
         pixels = coco.decode(runs).T
         runs = coco.encode(cv2.resize(pixels, new[::-1], interpolation=cv2.INTER_NEAREST).T)
     return {"size": runs["size"], "counts": runs["counts"]}
@@ -118,14 +118,14 @@ def _shrink_labels(path: Path, size: Size, *, ignore_zero: bool) -> bytes:
 def convert(
     root: Path, out: Path, sources: Iterable[str], workers: int, *, copy: bool = False
 ) -> int:
-    """Convert the training splits of some sources, all into one row of shards: photos done."""
+    """Number of photos converted: training splits of some sources, into one series of shards."""
     photos = [photo for source in sources for photo in list_photos(root, source)]
     random.Random(0).shuffle(photos)  # noqa: S311 - for the order of training
     out.mkdir(parents=True)
     work = partial(convert_photo, copy=copy)
     with (
         webdataset.ShardWriter(f"{out}/%06d.tar", maxcount=_PER_SHARD, verbose=0) as shards,
-        mapped(work, photos, workers) as samples,
+        map_photos(work, photos, workers) as samples,
     ):
         for sample in samples:
             shards.write(sample)
@@ -133,8 +133,8 @@ def convert(
 
 
 @contextmanager
-def mapped(work: Any, photos: list[Photo], workers: int) -> Iterator[Iterable[dict[str, Any]]]:
-    """In this process if one is enough: then nothing has to go through a pipe."""
+def map_photos(work: Any, photos: list[Photo], workers: int) -> Iterator[Iterable[dict[str, Any]]]:
+    """Samples of photos; one worker is this process, so that nothing passes through a pipe."""
     if workers == 1:
         prepare()
         yield map(work, photos)
@@ -144,7 +144,7 @@ def mapped(work: Any, photos: list[Photo], workers: int) -> Iterator[Iterable[di
 
 
 def prepare() -> None:
-    """Once in each process: cv2's own threads would only stand in each other's way."""
+    """Set up a process: one thread for cv2, since all cores are busy with processes."""
     cv2.setNumThreads(1)
     warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
 
@@ -158,7 +158,7 @@ def main(
     source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(LISTINGS),
     copy: bool = False,
 ) -> None:
-    """Convert training splits; `--copy` stores photos that fit as they came."""
+    """Convert training splits; `--copy` stores photos that need no scaling unchanged."""
     convert(root, out, source, workers, copy=copy)
 
 

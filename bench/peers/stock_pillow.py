@@ -1,7 +1,7 @@
-"""The stock Pillow of another environment, as it converts photos: a process that is told when.
+"""Convert photos with the stock Pillow of another environment, on request.
 
-`PYTHON stock_pillow.py FOLDER LONGEST QUALITY [draft]` reads the folder's photos; then for every
-line it is sent it converts all of them and answers with one. It needs nothing but Pillow.
+`PYTHON stock_pillow.py FOLDER LONGEST QUALITY [draft]` reads the folder's photos. For every line on
+stdin it converts all of them and writes a line to stdout. It imports nothing but Pillow.
 """
 
 import io
@@ -13,7 +13,7 @@ from PIL import Image, features
 
 
 def convert(data: bytes, longest: int, quality: int, *, draft: bool) -> None:
-    """Decode, reduce to the longest side with the antialiased bilinear filter, encode."""
+    """Decode, scale to the longest side with the antialiased bilinear filter, and encode."""
     image = Image.open(io.BytesIO(data))
     scale = min(1.0, longest / max(image.size))
     width, height = (max(1, int(side * scale + 0.5)) for side in image.size)
@@ -24,7 +24,7 @@ def convert(data: bytes, longest: int, quality: int, *, draft: bool) -> None:
 
 
 def main(folder: str, longest: str, quality: str, *more: str) -> None:
-    """Say what is installed, then work."""
+    """Print the versions, then convert on request."""
     photos = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
     turbo = features.version("libjpeg_turbo")
     sys.stdout.write(f"Pillow {PIL.__version__}, libjpeg-turbo {turbo}\n")

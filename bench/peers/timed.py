@@ -1,4 +1,4 @@
-"""One way to do the job, in a process of its own, timed without its start-up.
+"""Time one way to do the job, without start-up, in a process of its own.
 
 `python -m bench.peers.timed WAY --root DATA --out FOLDER --config FILE` prints JSON.
 """
@@ -31,14 +31,14 @@ app = App(help=__doc__)
 MIXED = "mixed"
 Way = Literal["ours", "twins", "bare", "naive", "ray-data"]
 Convert = Callable[[Path, Sequence[str]], int]
-"""(folder for the result, sources) -> photos converted."""
+"""(output folder, sources) -> number of photos converted."""
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """By source, or `mixed` for all of them in one job.
+    """Photos and seconds by source, or of `mixed` for all sources in one job.
 
     Attributes:
-        peak: bytes of memory that this process held at the most.
+        peak: peak memory of this process in bytes.
     """
 
     photos: dict[str, int]
@@ -48,7 +48,7 @@ class Timed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One way, what it is to convert, and by how many processes; each source for itself, or not."""
+    """One way, its data and number of processes; `each` makes every source a job of its own."""
 
     way: Way
     root: Path
@@ -60,7 +60,7 @@ class Task:
 
 
 class _Silent:
-    """A display for nobody."""
+    """A display that shows nothing."""
 
     def expect(self, source: str, shards: int, images: int) -> None:
         pass
@@ -87,7 +87,7 @@ def _ours(task: Task, executor: Executor, out: Path, names: Sequence[str]) -> in
 
 @contextmanager
 def _opened(job: Task) -> Iterator[Convert]:
-    """The way, with everything started that can be started before the work is known."""
+    """The way as a function, after everything that can start before the photos are known."""
     if job.way in {"ours", "twins"}:
         with open_executor(0 if job.way == "twins" else job.workers) as executor:
             yield partial(_ours, job, executor)
@@ -103,7 +103,7 @@ def _opened(job: Task) -> Iterator[Convert]:
 
 
 def time_way(job: Task) -> Timed:
-    """Convert all sources together, or each; once before, to warm up, the last of them."""
+    """Convert all sources together or each alone, after the last source as a warm-up."""
     if job.way == "bare":
         return _time_bare(job)
     photos: dict[str, int] = {}
@@ -124,7 +124,7 @@ def time_way(job: Task) -> Timed:
 def _time_bare(job: Task) -> Timed:
     from bench.peers import bare
 
-    keep_memory()  # as a worker does
+    keep_memory()  # as in a worker
     photos: dict[str, int] = {}
     seconds: dict[str, float] = {}
     for name in job.sources:
@@ -140,7 +140,7 @@ def _time_bare(job: Task) -> Timed:
 
 
 def _time_twins(convert_: Convert, job: Task) -> tuple[int, float]:
-    """(photos, seconds) of processes that each do all of it, at once: what the cores can give."""
+    """(photos, seconds) of processes that each do the whole job at once: the limit of the cores."""
     context = multiprocessing.get_context("fork")
     gate, results = context.Barrier(job.workers + 1), context.SimpleQueue()
 
@@ -175,7 +175,7 @@ def main(  # noqa: PLR0913 - one per option
     source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(LISTINGS),
     each: bool = False,
 ) -> None:
-    """Time one way; what it writes goes to `out` and is removed."""
+    """Time one way; its output goes to `out` and is removed."""
     task = Task(way, root, out, load_config(config, SOURCES), source, workers, each)
     try:
         timed = time_way(task)

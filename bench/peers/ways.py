@@ -1,4 +1,4 @@
-"""The ways to do the whole job, each run in a process of its own, round after round."""
+"""Ways to do the whole job, each run in a process of its own, round after round."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ class How:
     """A way of `bench.peers.timed`.
 
     Attributes:
-        stock: whether by the interpreter that has stock Pillow.
+        stock: run by the interpreter that has stock Pillow.
     """
 
     way: Way
@@ -48,18 +48,18 @@ TIMED: dict[str, How] = {
     TWO: How("ours", 2),
     TWINS: How("twins", 2),
 }
-"""All without start-up. Twins each do all of it, at the same time."""
+"""Name -> way, timed without start-up. Each of the twins does the whole job."""
 WHOLE = ("whole command: ours, 2 workers", "whole command: naive, 2 processes")
-"""Timed with start-up."""
+"""Commands timed with start-up."""
 
 
 @dataclass
 class Bench:
-    """A drawn miniature and everything timed on it.
+    """A drawn miniature and the times measured on it.
 
     Attributes:
         stock: an interpreter with stock Pillow.
-        each: whether every source is a job of its own, or all of them are one.
+        each: make every source a job of its own, instead of one job for all.
     """
 
     root: Path
@@ -72,24 +72,24 @@ class Bench:
     whole: dict[str, list[float]] = field(default_factory=dict)
 
     def race(self, names: Sequence[str], rounds: int) -> None:
-        """Run ways once to warm up, and once in each round; those that cannot be had are left out.
+        """Run ways once to warm up, then once per round; ways that cannot run are skipped.
 
         Args:
-            names: of `TIMED` and `WHOLE`.
-            rounds: how often.
+            names: keys of `TIMED`, or of `WHOLE`.
+            rounds: number of rounds.
         """
         ways: dict[str, Callable[[], object]] = {}
         for name in names:
             if name in WHOLE:
                 ways[name] = partial(self._run_whole, name)
-            elif self._can(name):
+            elif self._can_run(name):
                 ways[name] = partial(self._run_timed, name)
         race(ways, rounds=rounds, seconds=0)
-        # The first of each was the warm-up.
-        self.timed = {name: found[1:] for name, found in self.timed.items()}
-        self.whole = {name: found[1:] for name, found in self.whole.items()}
+        # the first was the warm-up
+        self.timed = {name: each[1:] for name, each in self.timed.items()}
+        self.whole = {name: each[1:] for name, each in self.whole.items()}
 
-    def _can(self, name: str) -> bool:
+    def _can_run(self, name: str) -> bool:
         if TIMED[name].stock:
             return self.stock is not None
         return name != DATA or all(find_spec(name) for name in ("pandas", "pyarrow"))
@@ -98,13 +98,13 @@ class Bench:
         self.timed.setdefault(name, []).append(self.time(TIMED[name], self.sources))
 
     def time(self, how: How, sources: Sequence[str]) -> Timed:
-        """One way, in a process of its own."""
+        """Time one way in a process of its own."""
         out = self.work / "timed"
         arguments = [how.way, "--config", self.config, "--workers", how.workers]
         arguments += ["--each"] if self.each else []
         python = self.stock if how.stock else None
         output = self._python(
-            "bench.peers.timed", *arguments, *self._places(out, sources), python=python
+            "bench.peers.timed", *arguments, *self._paths(out, sources), python=python
         )
         return msgspec.json.decode(output.splitlines()[-1], type=Timed)
 
@@ -113,11 +113,11 @@ class Bench:
         options = ["--split", "train", "--config", self.config] if ours else []
         module = "convert.run" if ours else "bench.peers.naive"
         start = time.perf_counter()
-        self._python(module, *options, "--workers", 2, *self._places(out, self.sources))
+        self._python(module, *options, "--workers", 2, *self._paths(out, self.sources))
         self.whole.setdefault(name, []).append(time.perf_counter() - start)
         rmtree(out)
 
-    def _places(self, out: Path, sources: Sequence[str]) -> list[object]:
+    def _paths(self, out: Path, sources: Sequence[str]) -> list[object]:
         return ["--root", self.root, "--out", out, "--source", *sources]
 
     @staticmethod
@@ -131,7 +131,7 @@ class Bench:
         return done.stdout
 
     def times(self, source: str) -> Times:
-        """Seconds per photo, of every way that was timed on a source."""
+        """Way -> seconds per photo of a source in each round."""
         return {
             name: [timed.seconds[source] / timed.photos[source] for timed in each]
             for name, each in self.timed.items()
@@ -139,5 +139,5 @@ class Bench:
         }
 
     def photos(self, name: str) -> dict[str, int]:
-        """How many photos a way had of each source, and `mixed` of all of them."""
+        """Source -> number of photos that a way converted; `mixed` is all of them."""
         return self.timed[name][0].photos

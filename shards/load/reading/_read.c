@@ -21,7 +21,7 @@
 #endif
 #define XXH_INLINE_ALL
 #if defined(__x86_64__) && defined(__GNUC__)
-#define XXH_DISPATCH_AVX512 0 /* no faster in cache, 5 to 15 % slower from memory: ADR 17 */
+#define XXH_DISPATCH_AVX512 0 /* no faster in cache, slower from memory: ADR 17 */
 #include "xxh_x86dispatch.c"
 #define hash_bytes XXH3_64bits_dispatch
 #else
