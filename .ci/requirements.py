@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Print what pyproject.toml requires for the extras named as arguments, one requirement per line.
 
-The extras' references to each other (`glamm-shards[view]`) are followed. Markers stay: pip judges
-them. Pillow's two distributions are printed without theirs: which one is installed is a choice.
+References between extras (`glamm-shards[view]`) are resolved. Markers stay, for pip to evaluate.
+The two distributions of Pillow lose theirs: the caller chooses one of them.
 """
 
 import re
@@ -15,9 +15,9 @@ REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[^]]*)\])?(?P<res
 
 
 def requirements(pyproject: Path, extras: Sequence[str]) -> Iterator[str]:
-    """Yield the base requirements, then those of the extras."""
+    """Base requirements, then those of the extras."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    offered = project["optional-dependencies"]
+    available = project["optional-dependencies"]
     yield from project["dependencies"]
     pending, seen = list(extras), set[str]()
     while pending:
@@ -25,9 +25,9 @@ def requirements(pyproject: Path, extras: Sequence[str]) -> Iterator[str]:
         if extra in seen:
             continue
         seen.add(extra)
-        if extra not in offered:
-            sys.exit(f"no extra {extra!r} in pyproject.toml; there are: {' '.join(offered)}")
-        for line in offered[extra]:
+        if extra not in available:
+            sys.exit(f"no extra {extra!r} in pyproject.toml; expected: {' '.join(available)}")
+        for line in available[extra]:
             match = REQUIREMENT.match(line)
             if match is None:
                 sys.exit(f"extra {extra!r} in pyproject.toml: cannot read {line!r}")
@@ -40,5 +40,5 @@ def requirements(pyproject: Path, extras: Sequence[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = requirements(Path(__file__).parents[1] / "pyproject.toml", sys.argv[1:])
-    sys.stdout.writelines(f"{line}\n" for line in dict.fromkeys(found))
+    lines = requirements(Path(__file__).parents[1] / "pyproject.toml", sys.argv[1:])
+    sys.stdout.writelines(f"{line}\n" for line in dict.fromkeys(lines))

@@ -1,4 +1,4 @@
-"""What is measured against does the same job; what benchmarks write can be read."""
+"""The other ways do the same job, and the results of benchmarks can be read."""
 
 import io
 import pickle
@@ -31,7 +31,7 @@ from shards.layout import to_members
 
 naive = pytest.importorskip("bench.peers.naive", reason="needs cv2, msgpack and webdataset")
 IMAGES = 3
-# webdataset closes the tars it reads when the garbage collector does.
+# webdataset leaves closing its tars to the garbage collector
 LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 Samples = dict[str, dict[str, bytes]]
 Mask = dict[str, Any]
@@ -71,7 +71,7 @@ def ours(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Timed, 
     return timed, read((out / MIXED).rglob("*.tar"))
 
 
-def test_the_script_makes_the_same_samples(drawn, ours, tmp_path) -> None:
+def test_the_script_writes_the_same_samples(drawn, ours, tmp_path) -> None:
     timed = run_way("naive", drawn, tmp_path / "out")
     theirs = read((tmp_path / "out" / MIXED).glob("*.tar"))
     assert timed.photos == ours[0].photos
@@ -97,11 +97,11 @@ def expect_alike(ours: dict[str, bytes], theirs: dict[str, bytes]) -> None:
         assert photo.mode == "RGB"
         assert difference(ours["jpg"], theirs["jpg"]) < 2
     if "labels.png" in ours:
-        assert difference(ours["labels.png"], theirs["labels.png"]) == 0  # they kept their size
+        assert difference(ours["labels.png"], theirs["labels.png"]) == 0  # not scaled
 
 
 def expect_same_mask(one: Mask | None, other: Mask | None, *, exact: bool) -> None:
-    """Where cv2 and PIL pick other pixels, they differ along the outline alone."""
+    """cv2 and PIL round differently, so scaled masks may differ along the outline."""
     if one is None or other is None:
         assert one is other
         return
@@ -125,13 +125,13 @@ def test_kernels_see_every_photo(drawn, ours, tmp_path) -> None:
     assert all(seconds > 0 for seconds in timed.seconds.values())
 
 
-def test_photos_that_fit_can_be_kept(drawn) -> None:
+def test_unscaled_photos_can_be_copied(drawn) -> None:
     [photo, *_] = list_photos(drawn, "coco_captions")
     assert naive.convert_photo(photo, copy=True)["jpg"] == photo.path.read_bytes()
     assert naive.convert_photo(photo)["jpg"] != photo.path.read_bytes()
 
 
-def test_a_pool_gives_what_one_process_gives(drawn) -> None:
+def test_a_pool_and_one_process_give_the_same_samples(drawn) -> None:
     photos = [*list_photos(drawn, "refcoco"), *list_photos(drawn, "grandf_ha")]
     alone = {photo.key: naive.convert_photo(photo) for photo in photos}
     with naive.map_photos(naive.convert_photo, photos, 2) as samples:
@@ -144,44 +144,44 @@ def test_a_batch_of_ray_data_is_the_same_samples(drawn) -> None:
     photos = [*list_photos(drawn, "ade20k"), *list_photos(drawn, "refcoco")]
     batch = ray_data.convert_batch({"photo": [pickle.dumps(photo) for photo in photos]})
     rows = zip(*batch.values(), strict=True)
-    made = [{k: v for k, v in zip(batch, row, strict=True) if v is not None} for row in rows]
-    assert made == [naive.convert_photo(photo) for photo in photos]
+    samples = [{k: v for k, v in zip(batch, row, strict=True) if v is not None} for row in rows]
+    assert samples == [naive.convert_photo(photo) for photo in photos]
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_ray_data_makes_the_same_samples(drawn, ours, tmp_path) -> None:
+def test_ray_data_converts_as_many_photos(drawn, ours, tmp_path) -> None:
     for name in ("pandas", "pyarrow"):
         pytest.importorskip(name, reason="Ray Data needs it")
     bench = Bench(drawn, tmp_path, convert.write_config(tmp_path, {}), tuple(LISTINGS))
     assert bench.time(TIMED[DATA], tuple(LISTINGS)).photos == ours[0].photos
 
 
-def test_the_config_differs_in_the_size_of_shards_alone(tmp_path) -> None:
+def test_the_config_differs_only_in_the_size_of_shards(tmp_path) -> None:
     config = load_config(convert.write_config(tmp_path, {"refcoco": 60}), SOURCES)
     assert config.sources["refcoco"].handling.items_per_shard == 60 // convert.SHARDS
     assert config.sources["ade20k"].handling.items_per_shard == 1000
 
 
 def make_benches() -> tuple[Bench, Bench]:
-    """(all sources in one job, each for itself)."""
+    """(all sources in one job, each source alone)."""
     mixed = Timed({MIXED: 4}, {MIXED: 8.0}, peak=5_000_000)
     alone = Timed({"refcoco": 2}, {"refcoco": 1.0}, peak=5_000_000)
     whole = {name: [4.0, 4.0] for name in WHOLE}
-    made = [
+    benches = [
         Bench(Path(), Path(), Path(), ("refcoco",), timed={name: [timed, timed] for name in TIMED})
         for timed in (mixed, alone)
     ]
-    return replace(made[0], whole=whole), made[1]
+    return replace(benches[0], whole=whole), benches[1]
 
 
-def test_times_are_told_for_one_photo() -> None:
+def test_times_are_per_photo() -> None:
     mixed, alone = make_benches()
     commands, job, refcoco = convert.tables(mixed, alone)
     assert {row.seconds for row in commands.rows} == {1.0}
     assert {row.seconds for row in job.rows} == {2.0}
     assert {row.seconds for row in refcoco.rows} == {0.5}
-    # A misspelt way would be left out without a word.
+    # a claim with a misspelt way would be dropped silently
     assert len(job.ratios) == len(convert.COMPARED)
     assert {r.goal for r in job.ratios} == {None, 5.0}
     rates = list(convert.describe_rates(mixed.times(MIXED)))
@@ -189,14 +189,14 @@ def test_times_are_told_for_one_photo() -> None:
     assert rates[-1].split()[-5:] == ["0.50", "photos/s", "0.25", "a", "core"]
 
 
-def test_a_way_that_was_not_timed_is_left_out() -> None:
+def test_claims_about_a_way_that_was_not_timed_are_dropped() -> None:
     mixed, alone = make_benches()
     del mixed.timed["Ray Data, 2 workers"]
     _, job, _ = convert.tables(mixed, alone)
     assert not any("Ray Data" in f"{ratio.way} {ratio.over}" for ratio in job.ratios)
 
 
-def test_without_stock_pillow_there_is_no_way_that_has_it(tmp_path, monkeypatch) -> None:
+def test_ways_with_stock_pillow_need_its_interpreter(tmp_path, monkeypatch) -> None:
     mixed, _ = make_benches()
     ran: list[str] = []
     monkeypatch.setattr(Bench, "_run_timed", lambda _bench, name: ran.append(name))
@@ -207,7 +207,7 @@ def test_without_stock_pillow_there_is_no_way_that_has_it(tmp_path, monkeypatch)
     assert set(ran) == {PAIR, PAIR_STOCK}
 
 
-def test_photos_of_grand_have_as_many_names_and_masks_as_they_should(tmp_path) -> None:
+def test_photos_of_grand_have_further_names_and_60_masks(tmp_path) -> None:
     drawn = mixture.draw_mixture(tmp_path, (mixture.GRAND,), photo_size="small")
     photos = list_photos(tmp_path, mixture.GRAND)
     assert len({photo.key for photo in photos}) == len(photos)
@@ -230,7 +230,7 @@ def test_arguments() -> None:
 
 
 @LEFT_OPEN
-def test_the_bench_of_tars_tells_nothing_of_where_it_ran(tmp_path, capsys) -> None:
+def test_results_do_not_contain_the_host_or_its_paths(tmp_path, capsys) -> None:
     from bench import tar
 
     file = tmp_path / "tar.json"
@@ -258,8 +258,7 @@ def test_webdataset_reads_both_tars(tmp_path) -> None:
         way()
     read_ = next(sections)
     keys = [sample.key for sample in samples]
-    found = [way() for way in read_.ways.values()]
-    assert found == [keys, keys]
+    assert [way() for way in read_.ways.values()] == [keys, keys]
 
 
 def test_a_page_of_all_results(tmp_path) -> None:
@@ -282,7 +281,7 @@ def test_a_page_of_all_results(tmp_path) -> None:
     assert [plot.read_bytes() for plot in plots] == before
 
 
-def test_one_benchmark_is_renewed_and_the_others_stay(tmp_path) -> None:
+def test_one_section_is_replaced_and_the_others_stay(tmp_path) -> None:
     pytest.importorskip("matplotlib", reason="draws the plots")
     docs, first, second = (tmp_path / name for name in ("docs", "first", "second"))
 
@@ -310,6 +309,6 @@ def test_one_benchmark_is_renewed_and_the_others_stay(tmp_path) -> None:
     assert (docs / "img" / "goals.png").read_bytes() != plot
 
 
-def test_a_folder_without_results_is_said(tmp_path) -> None:
+def test_a_folder_without_results_is_an_error(tmp_path) -> None:
     with pytest.raises(SystemExit, match=r"no \*\.json"):
         report.main(tmp_path)

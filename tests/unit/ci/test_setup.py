@@ -1,4 +1,4 @@
-"""The set-up script, on machines made up of stubs: no network, nothing installed."""
+"""The set-up script, on simulated machines: no network, nothing is installed."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Machine:
-    """A checkout in a folder, and a PATH on which only the stubs and a few tools are."""
+    """A checkout in a folder, and a PATH with nothing but stubs and a few tools."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout, self.path = folder / "checkout", folder / "bin"
@@ -37,7 +37,9 @@ class Machine:
             if found is not None:
                 (self.path / tool).symlink_to(found)
         self.has("uname", "echo Linux x86_64")
-        self.has("dpkg", '[ "$1" = -S ]')  # every file is a package's, no package is installed
+        self.has(
+            "dpkg", '[ "$1" = -S ]'
+        )  # every file belongs to a package, no package is installed
         self.has("cc", "exit 1")
 
     def has(self, program: str, script: str) -> None:
@@ -46,10 +48,10 @@ class Machine:
         stub.chmod(0o755)
 
     def has_python(self, able: str) -> None:
-        """A Python that tells of itself as told, and otherwise is this one."""
-        tells = DRY_PYTHON.format(able=able)
-        self.has("python3", f'if [ "$1" = -c ]; then {tells}; else exec {sys.executable} "$@"; fi')
-        # The script goes on with the path that Python told it: this one, then.
+        """A Python that reports these facts about itself and otherwise is this one."""
+        facts = DRY_PYTHON.format(able=able)
+        self.has("python3", f'if [ "$1" = -c ]; then {facts}; else exec {sys.executable} "$@"; fi')
+        # the script continues with the reported path, so it must be the path of this stub
         text = (self.path / "python3").read_text()
         (self.path / "python3").write_text(
             text.replace("/usr/bin/python3.11", str(self.path / "python3"))
@@ -86,7 +88,7 @@ class Machine:
             check=False,
         )
 
-    def apt_was_asked(self) -> list[str]:
+    def apt_calls(self) -> list[str]:
         log = self.path / "apt.log"
         return log.read_text().splitlines() if log.exists() else []
 
@@ -96,7 +98,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_without_python_the_line_to_type_is_said(machine: Machine) -> None:
+def test_without_python_the_command_to_install_it_is_printed(machine: Machine) -> None:
     machine.has_user(1000)
     machine.has("python3", "exit 1")
     done = machine.set_up("convert")
@@ -111,7 +113,7 @@ def test_a_named_python_that_is_too_old_is_refused(machine: Machine) -> None:
     assert (done.returncode, "PYTHON=python2 is not a Python 3.11" in done.stdout) == (1, True)
 
 
-def test_without_root_nothing_is_installed_and_the_line_is_said(machine: Machine) -> None:
+def test_without_root_the_command_is_printed_and_nothing_installed(machine: Machine) -> None:
     machine.has_user(1000)
     machine.has_python(able="False")
     machine.has("sudo", "exit 1")
@@ -120,7 +122,7 @@ def test_without_root_nothing_is_installed_and_the_line_is_said(machine: Machine
     assert done.returncode == 1
     assert f"sudo apt-get install -y python3.11-venv {COMPILERS}" in done.stdout
     assert "cannot create virtual environments without python3.11-venv" in done.stdout
-    assert machine.apt_was_asked() == []
+    assert machine.apt_calls() == []
 
 
 @pytest.mark.parametrize("user", [0, 1000])
@@ -130,11 +132,11 @@ def test_root_and_sudo_install_what_is_missing(machine: Machine, user: int) -> N
     machine.has("sudo", '[ "$1" = -n ] && shift; exec "$@"')
     machine.has_apt()
     done = machine.set_up("convert")
-    update, install = machine.apt_was_asked()
+    update, install = machine.apt_calls()
     assert update.endswith(" update")
     assert f"install --no-install-recommends python3.11-venv {COMPILERS}" in install
     assert ("with sudo" in done.stdout) == (user != 0)
-    assert done.returncode == 1  # the stub brought nothing
+    assert done.returncode == 1  # the stub installs nothing
 
 
 def test_stock_pillow_needs_no_compiler(machine: Machine) -> None:
@@ -142,10 +144,10 @@ def test_stock_pillow_needs_no_compiler(machine: Machine) -> None:
     machine.has_python(able="False")
     machine.has_apt()
     machine.set_up("convert", GLAMM_PILLOW="stock")
-    assert machine.apt_was_asked()[-1].endswith("--no-install-recommends python3.11-venv")
+    assert machine.apt_calls()[-1].endswith("--no-install-recommends python3.11-venv")
 
 
-def test_pillow_simd_or_nothing_stops_where_it_cannot_be_built(machine: Machine) -> None:
+def test_requiring_pillow_simd_fails_if_it_cannot_be_built(machine: Machine) -> None:
     machine.has_user(1000)
     machine.has_python(able="True")
     done = machine.set_up("convert", GLAMM_PILLOW="simd")
@@ -154,7 +156,7 @@ def test_pillow_simd_or_nothing_stops_where_it_cannot_be_built(machine: Machine)
     assert "by their Debian names" in done.stdout
 
 
-def test_an_environment_of_somebody_else_is_left_alone(machine: Machine) -> None:
+def test_a_foreign_environment_is_not_changed(machine: Machine) -> None:
     theirs = machine.checkout / ".venv" / "theirs"
     theirs.parent.mkdir()
     theirs.touch()
@@ -181,7 +183,7 @@ def test_it_installs_again_after_a_source_of_a_compiled_module_changed(
     assert "packages: the base install" in machine.set_up().stdout
 
 
-def test_an_unknown_choice_or_extra_is_named(machine: Machine) -> None:
+def test_an_unknown_choice_or_extra_is_an_error(machine: Machine) -> None:
     machine.has_python(able="True")
     assert "GLAMM_PILLOW=fast: simd or stock" in machine.set_up(GLAMM_PILLOW="fast").stdout
     done = machine.set_up("convrt")
@@ -193,7 +195,7 @@ def requirements(checkout: Path, *extras: str) -> list[str]:
     return subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_extras_are_followed_and_pillow_loses_its_markers(machine: Machine) -> None:
+def test_extras_are_resolved_and_pillow_loses_its_markers(machine: Machine) -> None:
     (machine.checkout / "pyproject.toml").write_text("""
 [project]
 name = "glamm-shards"
@@ -210,5 +212,5 @@ other = ["numpy>=1", "six"]
 
 
 def test_the_projects_own_requirements_name_both_pillows_once(machine: Machine) -> None:
-    found = requirements(machine.checkout, "convert", "dev", "consumers")
-    assert sum(line.lower().startswith("pillow") for line in found) == 2
+    lines = requirements(machine.checkout, "convert", "dev", "consumers")
+    assert sum(line.lower().startswith("pillow") for line in lines) == 2

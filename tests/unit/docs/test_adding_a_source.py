@@ -1,4 +1,4 @@
-"""The example in docs/adding-a-source.md is a source, as it stands there."""
+"""The example in docs/adding-a-source.md works as printed."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""The example in docs/adding-an-index.md is an index format, and its test passes, as they stand."""
+"""The example in docs/adding-an-index.md and its test work as printed."""
 
 import re
 import sys

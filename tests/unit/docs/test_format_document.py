@@ -1,4 +1,4 @@
-"""docs/format.md says all of it: fields, columns, records, in the order of the code."""
+"""docs/format.md lists all fields, columns and records, in the order of the code."""
 
 import ast
 import re
@@ -56,13 +56,13 @@ def test_the_example_is_of_the_format(example, annotations):
     assert list(region) == list(ours)
     assert region["mask"].keys() == ours["mask"].keys()
     assert region["spans"][0].keys() == ours["spans"][0].keys()
-    found = decode_annotations("a-1", msgspec.msgpack.encode(example))
-    [span] = found.regions[0].spans
-    assert found.captions[span.caption][span.start : span.stop] == found.regions[0].phrases[0]
+    decoded = decode_annotations("a-1", msgspec.msgpack.encode(example))
+    [span] = decoded.regions[0].spans
+    assert decoded.captions[span.caption][span.start : span.stop] == decoded.regions[0].phrases[0]
 
 
 def test_kinds_of_values(annotations):
-    """What another program finds that knows msgpack alone."""
+    """Types that a program without our code gets from msgpack."""
     assert annotations["size"] == [SIZE.height, SIZE.width]
     assert annotations["regions"][0]["box"] == [0.0, 0.0, 5.0, 3.0]
     assert all(isinstance(corner, float) for corner in annotations["regions"][0]["box"])
@@ -73,8 +73,8 @@ def test_kinds_of_values(annotations):
 def test_every_column_has_a_row():
     [columns] = [table for table in tables("The records") if table[0][0] == "key"]
     assert [name for name, _ in columns] == SCHEMA.names
-    said = re.findall(r"^\| (`.*?`) \| (.*?) \|", SECTIONS["The records"], re.MULTILINE)
-    for names, kinds in said:
+    rows = re.findall(r"^\| (`.*?`) \| (.*?) \|", SECTIONS["The records"], re.MULTILINE)
+    for names, kinds in rows:
         listed = re.findall(r"`([^`]+)`", names)
         each = kinds.split(", ")
         types = each if len(each) == len(listed) else each * len(listed)
