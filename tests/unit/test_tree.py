@@ -34,6 +34,8 @@ SHARED_NAMES: dict[str, str] = {}
 """Class or type alias -> why several modules define one of that name."""
 NO_PACKAGE = {"bench", "ci", "docs"}
 """Folders of tests/unit that test something other than a package that is installed."""
+EXAMPLES = {"bench.NAME", "shards.index.open_clip"}
+"""Modules in the documentation that do not exist."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -130,6 +132,31 @@ def test_unit_tests_mirror_the_packages() -> None:
     tests = [path for path in nested if path.relative_to(unit).parts[0] not in NO_PACKAGE]
     assert len(tests) > 30
     assert [relative(path) for path in tests if not subject_exists(path)] == []
+
+
+def module_exists(name: str) -> bool:
+    """Whether a dotted name is a module, or a word in the module that it begins with."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:count])
+        files = [path.with_suffix(".py"), path.with_suffix(".c"), path / "__init__.py"]
+        existing = [file for file in files if file.exists()]
+        if existing or path.is_dir():
+            words = re.findall(r"\w+", "".join(file.read_text() for file in existing))
+            return all(part in words for part in parts[count : count + 1])
+    return False
+
+
+def test_modules_that_are_named_exist() -> None:
+    """In backticks or after `python -m`."""
+    pattern = re.compile(r"(?:`|python -m )((?:convert|shards|bench)(?:\.[A-Za-z_]\w*)+)")
+    missing = [
+        (relative(path), name)
+        for path in (*MODULES, *DOCUMENTS)
+        for name in pattern.findall(path.read_text("utf-8"))
+        if name not in EXAMPLES and not module_exists(name)
+    ]
+    assert missing == []
 
 
 def long_prose(text: str) -> Iterator[int]:
