@@ -39,6 +39,7 @@ setup(
         "shards.mixes": "configs/mixes",
     },
     package_data={"": ["py.typed", "*.pyi", "*.yaml", "*.json"]},
+    exclude_package_data={"": ["*.c"]},
     ext_modules=[
         compiled("convert.image._jpeg_scan"),
         compiled("convert.image._jpeg_transcode", libraries=["jpeg"]),
