@@ -44,7 +44,7 @@ class Section:
     before: Callable[[], object] = _nothing
 
 
-class Row(msgspec.Struct, frozen=True):
+class WayTime(msgspec.Struct, frozen=True):
     """A way's time: median seconds, and the fastest and slowest round relative to it.
 
     Attributes:
@@ -71,7 +71,7 @@ class Table(msgspec.Struct, frozen=True):
     """A section, measured."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[WayTime]
     ratios: Sequence[Ratio]
 
 
@@ -95,7 +95,7 @@ def tabulate(title: str, times: Times, claims: Iterable[Claim], calls: int = 1) 
     rows = []
     for way, each in times.items():
         middle = median(each)
-        rows.append(Row(way, middle / calls, (min(each) / middle, max(each) / middle)))
+        rows.append(WayTime(way, middle / calls, (min(each) / middle, max(each) / middle)))
     ratios = []
     for claim in claims:
         if claim.way in times and claim.over in times:

@@ -45,7 +45,7 @@ _PHOTOS = "GranD_Data/images"
 _COPIES = 3
 """Names of each GranD photo; drawing as many photos would take as long as converting them."""
 _MAP_SIZE = 1 << 32
-Rows = list[dict[str, Any]]
+GrandRows = list[dict[str, Any]]
 
 
 def draw_mixture(
@@ -75,8 +75,8 @@ def _link_grand(root: Path) -> None:
     """Give GranD's photos annotations as large as the real ones, and link them to further names."""
     folder = root / _FOLDER
     listed = folder / f"{folder.name}_Train.txt"
-    masks: dict[Size, Rows] = {}
-    annotations: dict[str, Rows] = {}
+    masks: dict[Size, GrandRows] = {}
+    annotations: dict[str, GrandRows] = {}
     for name in listed.read_text().split():
         photo = root / _PHOTOS / name
         size = read_header(photo.read_bytes(), ImagePolicy()).upright

@@ -19,7 +19,7 @@ _RESIDUE = re.compile(r"\s*\b(?:ass)?istant:\s*|^\s*(?:ass)?istant\b\s*", re.IGN
 
 
 @dataclass(slots=True)
-class Region:
+class ListedRegion:
     """An annotated object; `mask` is COCO's: polygons, an RLE or RLEs, in original pixels."""
 
     phrases: list[str]
@@ -36,7 +36,7 @@ class Photo:
     key: str
     path: Path
     captions: list[str] = field(default_factory=list)
-    regions: list[Region] = field(default_factory=list)
+    regions: list[ListedRegion] = field(default_factory=list)
     labels: Path | None = None
     ignore_zero: bool = False
 
@@ -60,11 +60,11 @@ def _grandf_ha(root: Path) -> Iterator[Photo]:
     yield from photos.values()
 
 
-def _grounded(phrase: str, grounding: dict[str, Any] | None, caption: int) -> Region:
+def _grounded(phrase: str, grounding: dict[str, Any] | None, caption: int) -> ListedRegion:
     if grounding is None:
-        return Region([phrase])
+        return ListedRegion([phrase])
     start, stop = grounding["token_positives"]
-    return Region([phrase], None, grounding["rle_masks"], [_span(caption, start, stop)])
+    return ListedRegion([phrase], None, grounding["rle_masks"], [_span(caption, start, stop)])
 
 
 def _span(caption: int, start: int, stop: int) -> dict[str, int]:
@@ -89,11 +89,11 @@ def _refcoco(root: Path) -> Iterator[Photo]:
         yield Photo(f"refcoco-{number:012d}", path, [], regions)
 
 
-def _region(row: dict[str, Any], phrases: list[str], names: dict[int, str]) -> Region:
+def _region(row: dict[str, Any], phrases: list[str], names: dict[int, str]) -> ListedRegion:
     x, y, width, height = row["bbox"]
     name = names[row["category_id"]]
     box = [x, y, x + width, y + height]
-    return Region(phrases, box, row["segmentation"], category=name)
+    return ListedRegion(phrases, box, row["segmentation"], category=name)
 
 
 def _paco_lvis(root: Path) -> Iterator[Photo]:
@@ -101,7 +101,7 @@ def _paco_lvis(root: Path) -> Iterator[Photo]:
     with path.open("rb") as file:
         coco = json.load(file)
     names = {row["id"]: row["name"] for row in coco["categories"]}
-    regions: defaultdict[int, list[Region]] = defaultdict(list)
+    regions: defaultdict[int, list[ListedRegion]] = defaultdict(list)
     for row in coco["annotations"]:
         regions[row["image_id"]].append(_region(row, [names[row["category_id"]]], names))
     for image in coco["images"]:
@@ -140,7 +140,7 @@ def _grand_referring(root: Path) -> Iterator[Photo]:
     with lmdb.open(str(base), readonly=True, lock=False) as database, database.begin() as view:
         for name in names:
             rows = json.loads(view.get(name.encode()) or b"")[name]
-            regions = [Region(_phrases(r), r["bbox"], r["segmentation"]) for r in rows]
+            regions = [ListedRegion(_phrases(r), r["bbox"], r["segmentation"]) for r in rows]
             yield Photo(
                 f"grand_referring-{name[:-4]}", root / "GranD_Data/images" / name, [], regions
             )

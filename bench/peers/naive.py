@@ -27,13 +27,13 @@ from cyclopts import App, Parameter
 from PIL import Image, ImageOps
 from pycocotools import mask as coco
 
-from bench.peers.listing import LISTINGS, Photo, Region, list_photos
+from bench.peers.listing import LISTINGS, ListedRegion, Photo, list_photos
 
 app = App(help=__doc__)
 _LONGEST, _QUALITY = 1024, 95
 _CHUNK = 4
 _PER_SHARD = 1000
-Size = tuple[int, int]
+WidthHeight = tuple[int, int]
 """(width, height), as PIL has it."""
 
 
@@ -65,12 +65,12 @@ def convert_photo(photo: Photo, *, copy: bool = False) -> dict[str, Any]:
     return sample
 
 
-def _fit(size: Size) -> Size:
+def _fit(size: WidthHeight) -> WidthHeight:
     scale = min(1.0, _LONGEST / max(size))
     return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
 
-def _encode(image: Image.Image, size: Size) -> bytes:
+def _encode(image: Image.Image, size: WidthHeight) -> bytes:
     if image.mode != "RGB":
         image = image.convert("RGB")
     if image.size != size:
@@ -80,7 +80,7 @@ def _encode(image: Image.Image, size: Size) -> bytes:
     return out.getvalue()
 
 
-def _shrink(region: Region, old: Size, new: Size) -> dict[str, Any]:
+def _shrink(region: ListedRegion, old: WidthHeight, new: WidthHeight) -> dict[str, Any]:
     box = None
     if region.box is not None:
         sides = zip(region.box, old * 2, new * 2, strict=True)
@@ -89,7 +89,7 @@ def _shrink(region: Region, old: Size, new: Size) -> dict[str, Any]:
     return {**asdict(region), "box": box, "mask": mask}
 
 
-def _shrink_mask(mask: Any, old: Size, new: Size) -> dict[str, Any]:
+def _shrink_mask(mask: Any, old: WidthHeight, new: WidthHeight) -> dict[str, Any]:
     runs = mask if isinstance(mask, dict) else coco.merge(_as_runs(mask, old))
     if old != new:
         # The transpose of pycocotools' column-major array is the row-major one that cv2 needs.
@@ -98,12 +98,12 @@ def _shrink_mask(mask: Any, old: Size, new: Size) -> dict[str, Any]:
     return {"size": runs["size"], "counts": runs["counts"]}
 
 
-def _as_runs(parts: list[Any], size: Size) -> list[Any]:
+def _as_runs(parts: list[Any], size: WidthHeight) -> list[Any]:
     rings = isinstance(parts[0], list)
     return coco.frPyObjects(parts, size[1], size[0]) if rings else parts
 
 
-def _shrink_labels(path: Path, size: Size, *, ignore_zero: bool) -> bytes:
+def _shrink_labels(path: Path, size: WidthHeight, *, ignore_zero: bool) -> bytes:
     with Image.open(path) as image:
         ids = np.asarray(image)
     if ids.shape != size[::-1]:

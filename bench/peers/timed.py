@@ -29,12 +29,12 @@ from convert.sources.kinds import SOURCES
 
 app = App(help=__doc__)
 MIXED = "mixed"
-Way = Literal["ours", "twins", "bare", "naive", "ray-data"]
+JobWay = Literal["ours", "twins", "bare", "naive", "ray-data"]
 Convert = Callable[[Path, Sequence[str]], int]
 """(output folder, sources) -> number of photos converted."""
 
 
-class Timed(msgspec.Struct, frozen=True):
+class JobTimes(msgspec.Struct, frozen=True):
     """Photos and seconds by source, or of `mixed` for all sources in one job.
 
     Attributes:
@@ -47,10 +47,10 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TimedJob:
     """One way, its data and number of processes; `each` makes every source a job of its own."""
 
-    way: Way
+    way: JobWay
     root: Path
     out: Path
     config: Config
@@ -75,7 +75,7 @@ class _Silent:
         pass
 
 
-def _ours(task: Task, executor: Executor, out: Path, names: Sequence[str]) -> int:
+def _ours(task: TimedJob, executor: Executor, out: Path, names: Sequence[str]) -> int:
     train = frozenset(("train",))
     job = Job(task.config, DataRoot(task.root), out, tuple(names), splits=train)
     outcome = convert(job, executor, _Silent())
@@ -86,7 +86,7 @@ def _ours(task: Task, executor: Executor, out: Path, names: Sequence[str]) -> in
 
 
 @contextmanager
-def _opened(job: Task) -> Iterator[Convert]:
+def _opened(job: TimedJob) -> Iterator[Convert]:
     """The way as a function, after everything that can start before the photos are known."""
     if job.way in {"ours", "twins"}:
         with open_executor(0 if job.way == "twins" else job.workers) as executor:
@@ -102,7 +102,7 @@ def _opened(job: Task) -> Iterator[Convert]:
         yield lambda out, names: naive.convert(job.root, out, names, job.workers)
 
 
-def time_way(job: Task) -> Timed:
+def time_way(job: TimedJob) -> JobTimes:
     """Convert all sources together or each alone, after the last source as a warm-up."""
     if job.way == "bare":
         return _time_bare(job)
@@ -112,16 +112,16 @@ def time_way(job: Task) -> Timed:
         convert_(job.out / "warm", job.sources[-1:])
         if job.way == "twins":
             photos[MIXED], seconds[MIXED] = _time_twins(convert_, job)
-            return Timed(photos, seconds, _peak())
+            return JobTimes(photos, seconds, _peak())
         alone = {one: (one,) for one in job.sources}
         for name, group in (alone if job.each else {MIXED: job.sources}).items():
             start = time.perf_counter()
             photos[name] = convert_(job.out / name, group)
             seconds[name] = time.perf_counter() - start
-    return Timed(photos, seconds, _peak())
+    return JobTimes(photos, seconds, _peak())
 
 
-def _time_bare(job: Task) -> Timed:
+def _time_bare(job: TimedJob) -> JobTimes:
     from bench.peers import bare
 
     keep_memory()  # as in a worker
@@ -136,10 +136,10 @@ def _time_bare(job: Task) -> Timed:
         photos[name], seconds[name] = len(loaded), time.perf_counter() - start
     if not job.each:
         photos, seconds = {MIXED: sum(photos.values())}, {MIXED: sum(seconds.values())}
-    return Timed(photos, seconds, _peak())
+    return JobTimes(photos, seconds, _peak())
 
 
-def _time_twins(convert_: Convert, job: Task) -> tuple[int, float]:
+def _time_twins(convert_: Convert, job: TimedJob) -> tuple[int, float]:
     """(photos, seconds) of processes that each do the whole job at once: the limit of the cores."""
     context = multiprocessing.get_context("fork")
     gate, results = context.Barrier(job.workers + 1), context.SimpleQueue()
@@ -166,7 +166,7 @@ def _peak() -> int:
 
 @app.default
 def main(  # noqa: PLR0913 - one per option
-    way: Way,
+    way: JobWay,
     *,
     root: Path,
     out: Path,
@@ -176,7 +176,7 @@ def main(  # noqa: PLR0913 - one per option
     each: bool = False,
 ) -> None:
     """Time one way; its output goes to `out` and is removed."""
-    task = Task(way, root, out, load_config(config, SOURCES), source, workers, each)
+    task = TimedJob(way, root, out, load_config(config, SOURCES), source, workers, each)
     try:
         timed = time_way(task)
     finally:

@@ -13,7 +13,7 @@ from shutil import rmtree
 import msgspec
 
 from bench.harness.measure import Times, race
-from bench.peers.timed import Timed, Way
+from bench.peers.timed import JobTimes, JobWay
 
 REPOSITORY = Path(__file__).parent.parent.parent
 NAIVE, PAIR = "naive, 1 process", "naive, 2 processes"
@@ -32,7 +32,7 @@ class How:
         stock: run by the interpreter that has stock Pillow.
     """
 
-    way: Way
+    way: JobWay
     workers: int
     stock: bool = False
 
@@ -68,7 +68,7 @@ class Bench:
     sources: tuple[str, ...]
     stock: Path | None = None
     each: bool = False
-    timed: dict[str, list[Timed]] = field(default_factory=dict)
+    timed: dict[str, list[JobTimes]] = field(default_factory=dict)
     whole: dict[str, list[float]] = field(default_factory=dict)
 
     def race(self, names: Sequence[str], rounds: int) -> None:
@@ -97,7 +97,7 @@ class Bench:
     def _run_timed(self, name: str) -> None:
         self.timed.setdefault(name, []).append(self.time(TIMED[name], self.sources))
 
-    def time(self, how: How, sources: Sequence[str]) -> Timed:
+    def time(self, how: How, sources: Sequence[str]) -> JobTimes:
         """Time one way in a process of its own."""
         out = self.work / "timed"
         arguments = [how.way, "--config", self.config, "--workers", how.workers]
@@ -106,7 +106,7 @@ class Bench:
         output = self._python(
             "bench.peers.timed", *arguments, *self._paths(out, sources), python=python
         )
-        return msgspec.json.decode(output.splitlines()[-1], type=Timed)
+        return msgspec.json.decode(output.splitlines()[-1], type=JobTimes)
 
     def _run_whole(self, name: str) -> None:
         out, ours = self.work / "whole", "ours" in name

@@ -5,7 +5,7 @@ from statistics import median
 
 import msgspec
 
-from bench.harness.command import Claim, Row, Table, tabulate
+from bench.harness.command import Claim, Table, WayTime, tabulate
 from bench.peers.loaders.timed import Timed
 
 
@@ -26,7 +26,7 @@ def table(
     return msgspec.structs.replace(made, rows=rows)
 
 
-def _with_facts(row: Row, runs: Sequence[Timed], sample: float) -> Row:
+def _with_facts(row: WayTime, runs: Sequence[Timed], sample: float) -> WayTime:
     facts = {
         "GB/s": f"{sample / row.seconds / 1e9:.2f}",
         "CPU s per 1,000": f"{median(each.cpu / each.samples for each in runs) * 1e3:.3f}",

@@ -22,7 +22,7 @@ from bench.harness import mixture
 from bench.harness.command import Claim, Result, tabulate
 from bench.harness.measure import machine
 from bench.peers.listing import LISTINGS, list_photos
-from bench.peers.timed import MIXED, Task, Timed, Way, time_way
+from bench.peers.timed import MIXED, JobTimes, JobWay, TimedJob, time_way
 from bench.peers.ways import DATA, HERE, NAIVE, PAIR, PAIR_STOCK, TIMED, WHOLE, Bench
 from convert.config.config import load_config
 from convert.demo import draw
@@ -45,11 +45,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run_way(way: Way, root: Path, out: Path, *, each: bool = False) -> Timed:
+def run_way(way: JobWay, root: Path, out: Path, *, each: bool = False) -> JobTimes:
     out.mkdir()
     config = load_config(convert.write_config(out, dict.fromkeys(LISTINGS, IMAGES)), SOURCES)
     workers = int(way == "naive")
-    return time_way(Task(way, root, out, config, tuple(LISTINGS), workers, each))
+    return time_way(TimedJob(way, root, out, config, tuple(LISTINGS), workers, each))
 
 
 def read(files: Iterable[Path]) -> Samples:
@@ -65,7 +65,7 @@ def read(files: Iterable[Path]) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def ours(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Timed, Samples]:
+def ours(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[JobTimes, Samples]:
     out = tmp_path_factory.mktemp("ours") / "out"
     timed = run_way("ours", drawn, out)
     return timed, read((out / MIXED).rglob("*.tar"))
@@ -165,8 +165,8 @@ def test_the_config_differs_only_in_the_size_of_shards(tmp_path) -> None:
 
 def make_benches() -> tuple[Bench, Bench]:
     """(all sources in one job, each source alone)."""
-    mixed = Timed({MIXED: 4}, {MIXED: 8.0}, peak=5_000_000)
-    alone = Timed({"refcoco": 2}, {"refcoco": 1.0}, peak=5_000_000)
+    mixed = JobTimes({MIXED: 4}, {MIXED: 8.0}, peak=5_000_000)
+    alone = JobTimes({"refcoco": 2}, {"refcoco": 1.0}, peak=5_000_000)
     whole = {name: [4.0, 4.0] for name in WHOLE}
     benches = [
         Bench(Path(), Path(), Path(), ("refcoco",), timed={name: [timed, timed] for name in TIMED})
