@@ -131,7 +131,7 @@ def decode_runs(sample: Sample, masks: Sequence[Rle]) -> rle.Runs:
     if any(mask.size != size for mask in masks):
         raise _explain_masks(sample, masks)
     try:
-        return rle.parse([mask.counts for mask in masks], size)
+        return rle.decode_counts([mask.counts for mask in masks], size)
     except MaskError as error:
         raise _explain_masks(sample, masks) from error
 
@@ -141,7 +141,7 @@ def _explain_masks(sample: Sample, masks: Sequence[Rle]) -> DecodeError:
     size = sample.image.size
     for mask in masks:
         try:
-            rle.parse([mask.counts], mask.size)
+            rle.decode_counts([mask.counts], mask.size)
         except MaskError as error:
             reason = str(error).removeprefix("mask 0: ")
         else:
@@ -179,7 +179,9 @@ def decode_mask(mask: Rle) -> NDArray[np.bool_]:
     Raises:
         MaskError: if the counts do not describe a mask of their size.
     """
-    runs = rle.parse([mask.counts], mask.size)  # first, for a size that no memory would hold
+    runs = rle.decode_counts(
+        [mask.counts], mask.size
+    )  # first, for a size that no memory would hold
     out = np.empty((1, mask.size.height, mask.size.width), np.bool_)
     rle.paint(runs, out)
     pixels: NDArray[np.bool_] = out[0]
@@ -188,7 +190,7 @@ def decode_mask(mask: Rle) -> NDArray[np.bool_]:
 
 def encode_mask(mask: NDArray[np.bool_]) -> Rle:
     """Run-length encode a bool [height, width] mask; both sides must be at least 1."""
-    (counts,) = rle.write(rle.trace(mask[None]))
+    (counts,) = rle.encode_counts(rle.from_pixels(mask[None]))
     return Rle(Size(*mask.shape), counts)
 
 
