@@ -24,7 +24,7 @@ from bench.tar import make_sample
 from convert.image.decode import read_header
 from convert.image.image import store
 from convert.image.policy import ImagePolicy
-from shards.index.dali import DALI
+from shards.index.dali import shard_files
 from shards.index.samples import SCHEMA, Rows, encode_table, read_rows
 from shards.load.reading.query import select
 from shards.tar import Entry, Member
@@ -163,7 +163,7 @@ def _cost() -> Section:
 
     def both() -> None:
         own()
-        DALI.shard_files("bench", entries)
+        shard_files("bench", entries)
 
     photo, policy = drawn("coco_captions", 1)[0], ImagePolicy()
 
@@ -176,7 +176,7 @@ def _cost() -> Section:
     ways: Ways = {
         "our own index, a sample": own,
         "encoding alone, a sample": table,
-        "DALI's index, a sample": partial(DALI.shard_files, "bench", entries),
+        "DALI's index, a sample": partial(shard_files, "bench", entries),
         BOTH: both,
         CHEAPEST: convert,
     }

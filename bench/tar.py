@@ -24,10 +24,10 @@ from cyclopts.types import PositiveInt
 
 from bench.harness.command import Claim, Section, measure, publish
 from bench.harness.measure import Ways
-from shards.layout import to_members
+from shards.layout import check_sample, to_members
 from shards.manifest import Tally
-from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
-from shards.tar import END, Entry, lay_out, member_bytes
+from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size
+from shards.tar import END, Entry, encode_sample, member_bytes
 from shards.writer import BATCH, HashedStream, ShardWriter, write
 
 app = App(help=__doc__)
@@ -113,7 +113,7 @@ def _write_members(samples: Sequence[tuple[str, Members]], file: Path) -> list[E
     waiting: list[bytes] = []
     with file.open("wb", buffering=0) as stream:
         for key, members in samples:
-            parts, entry = lay_out(key, members, offset)
+            parts, entry = encode_sample(key, members, offset)
             waiting += parts
             entries.append(entry)
             offset += entry.size
@@ -128,7 +128,7 @@ def _write_hashed(samples: Sequence[tuple[str, Members]], file: Path) -> str:
     offset, stream = 0, HashedStream(file)
     try:
         for key, members in samples:
-            parts, entry = lay_out(key, members, offset)
+            parts, entry = encode_sample(key, members, offset)
             stream.append(parts)
             offset += entry.size
         stream.append([END])
@@ -146,7 +146,7 @@ def _write_ours(samples: Sequence[Sample], folder: Path) -> None:
 
 def _make_members(samples: Sequence[Sample]) -> None:
     for sample in samples:
-        to_members(check(sample))
+        to_members(check_sample(sample))
 
 
 def _make_headers(members: Members) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from shards.index import Listing
 from shards.index.croissant import source_files
 from shards.index.samples import SCHEMA
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 
 
 def listing(split: str, *samples: int) -> Listing:
@@ -17,7 +17,7 @@ def listing(split: str, *samples: int) -> Listing:
         for n, count in enumerate(samples)
     ]
     rows = pa.Table.from_pylist([{"image": "jpg", "labels_size": 9}] * sum(samples), SCHEMA)
-    return Listing(Path("nowhere"), collect("ade20k", split, "", {}, infos), rows, {})
+    return Listing(Path("nowhere"), build_manifest("ade20k", split, "", {}, infos), rows, {})
 
 
 def file_set(extension: str, media_type: str) -> dict[str, object]:

@@ -10,7 +10,7 @@ from shards.index import Listing
 from shards.index.huggingface import output_files
 from shards.index.samples import SCHEMA
 from shards.layout import Annotations
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 from shards.sample import Region
 
 FRONT = """\
@@ -62,7 +62,7 @@ def listing(source: str, split: str, *samples: int, labels: int = 0) -> Listing:
     ]
     row = {"image": "jpg", "labels_size": labels}
     rows = pa.Table.from_pylist([row] * sum(samples), SCHEMA)
-    return Listing(Path("nowhere"), collect(source, split, "", {}, infos), rows, {})
+    return Listing(Path("nowhere"), build_manifest(source, split, "", {}, infos), rows, {})
 
 
 def card() -> str:

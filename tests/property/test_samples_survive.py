@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from shards.errors import SampleError
 from shards.index.dali import DALI
-from shards.layout import Annotations, from_members, read_shard, to_members
+from shards.layout import Annotations, check_sample, from_members, read_shard, to_members
 from shards.manifest import Tally
 from shards.pixels import decode_mask
-from shards.sample import EncodedImage, Region, Rle, Size, Span, check
+from shards.sample import EncodedImage, Region, Rle, Size, Span
 from shards.tar import BLOCK, read_members
 from shards.writer import ShardWriter
 from tests.property.strategies import coco_decode, samples
@@ -31,7 +31,7 @@ REGION_FIELDS = ["phrases", "box", "mask", "spans", "category", "attributes", "p
 @settings(max_examples=120)
 @given(samples())
 def test_members_and_back(sample) -> None:
-    members = to_members(check(sample))
+    members = to_members(check_sample(sample))
     extensions = [extension for extension, _ in members]
     assert extensions == ["jpg", *["labels.png"] * (sample.labels is not None), "mp"]
     assert from_members(sample.key, dict(members)) == sample
@@ -174,7 +174,7 @@ def _annotations(*, label_table: str | None = None) -> bytes:
 
 def test_spans_count_code_points() -> None:
     sample = make(captions=("é🙂x",), regions=(Region(spans=(Span(0, 1, 3),)),))
-    span = from_members("k", dict(to_members(check(sample)))).regions[0].spans[0]
+    span = from_members("k", dict(to_members(check_sample(sample)))).regions[0].spans[0]
     assert sample.captions[0][span.start : span.stop] == "🙂x"
 
 
