@@ -163,6 +163,16 @@ def read_shard(path: Path) -> Iterator[Sample]:
     Raises:
         CorruptShardError: if the file is missing, cut short or not a tar.
         SampleError: if a sample is not of the format.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from shards import ShardWriter, Tally
+    >>> size = Size(4, 4)
+    >>> with TemporaryDirectory() as folder:
+    ...     with ShardWriter(Path(folder), "demo-train-000000") as writer:
+    ...         writer.add(Sample("demo-1", EncodedImage(b"...", "jpg", size), size))
+    ...         info = writer.commit(task="", tally=Tally(items=1))
+    ...     [sample.key for sample in read_shard(Path(folder, "demo-train-000000.tar"))]
+    ['demo-1']
     """
     for key, members in read_samples(path):
         yield from_members(key, members)
@@ -174,6 +184,19 @@ def read_split(folder: Path) -> Iterator[Sample]:
     Raises:
         CorruptShardError: if there is no manifest, or a shard is damaged or missing.
         SampleError: if a sample is not of the format.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from shards import ShardWriter, Tally
+    >>> from shards.manifest import MANIFEST, build_manifest, encode_json
+    >>> size = Size(4, 4)
+    >>> with TemporaryDirectory() as folder:
+    ...     with ShardWriter(Path(folder), "demo-train-000000") as writer:
+    ...         writer.add(Sample("demo-1", EncodedImage(b"...", "jpg", size), size))
+    ...         info = writer.commit(task="", tally=Tally(items=1))
+    ...     manifest = build_manifest("demo", "train", "", {}, [info])
+    ...     _ = Path(folder, MANIFEST).write_bytes(encode_json(manifest))
+    ...     [sample.key for sample in read_split(Path(folder))]
+    ['demo-1']
     """
     for info in read_manifest(folder).shards:
         yield from read_shard(folder / f"{info.name}.tar")

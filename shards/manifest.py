@@ -21,6 +21,10 @@ class Tally(msgspec.Struct, frozen=True):
         notes: what was normalised or left out -> how often.
         bytes_in: of the photos and label maps read.
         filtered: name of a filter -> items that it left out; also rows of that file.
+
+    >>> tally = Tally(items=10, rejected={"SpanError": 1}, filtered={"too small": 2})
+    >>> tally.items - tally.lost
+    7
     """
 
     items: int = 0

@@ -39,6 +39,15 @@ def decode_photo(sample: Sample, out: Bytes | None = None, channels: Channels = 
     Raises:
         DecodeError: if the photo is damaged, not RGB, or not of the size in its annotations.
         MissingExtraError: if neither simplejpeg nor Pillow is installed.
+
+    >>> import io
+    >>> from PIL import Image
+    >>> from shards import EncodedImage
+    >>> buffer = io.BytesIO()
+    >>> Image.new("RGB", (3, 2), "white").save(buffer, "PNG")
+    >>> photo = EncodedImage(buffer.getvalue(), "png", Size(height=2, width=3))
+    >>> decode_photo(Sample("demo-1", photo, photo.size)).shape
+    (2, 3, 3)
     """
     size, member = sample.image.size, sample.image.extension
     if out is None:
@@ -78,6 +87,16 @@ def decode_labels(sample: Sample, out: Bytes | None = None) -> Bytes:
     Raises:
         DecodeError: if it is missing, damaged, or not 8-bit grayscale of the photo's size.
         MissingExtraError: if Pillow is not installed.
+
+    >>> import io
+    >>> from PIL import Image
+    >>> from shards import EncodedImage, LabelMap
+    >>> buffer = io.BytesIO()
+    >>> Image.new("L", (3, 2), 7).save(buffer, "PNG")
+    >>> photo = EncodedImage(b"...", "jpg", Size(height=2, width=3))
+    >>> labels = LabelMap(buffer.getvalue(), table="demo", classes=(7,))
+    >>> decode_labels(Sample("demo-1", photo, photo.size, labels=labels)).tolist()
+    [[7, 7, 7], [7, 7, 7]]
     """
     if sample.labels is None:
         raise _damaged(sample, LABELS, "the sample has no label map")
@@ -179,6 +198,13 @@ def paint_masks(
 
     Raises:
         DecodeError: if a mask is not of the photo's size, or its counts are damaged.
+
+    >>> from shards import EncodedImage, Region
+    >>> photo = EncodedImage(b"...", "jpg", Size(height=2, width=3))
+    >>> mask = Rle(photo.size, b"321")
+    >>> sample = Sample("demo-1", photo, photo.size, regions=(Region(mask=mask),))
+    >>> paint_masks(sample, [mask]).astype(int).tolist()
+    [[[0, 0, 1], [0, 1, 0]]]
     """
     size = sample.image.size
     if out is None:

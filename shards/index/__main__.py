@@ -15,12 +15,13 @@ _WRITTEN, _FAILED, _NOT_RUN = 0, 1, 2
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m shards.index",
+        usage="%(prog)s [-h] OUT --format NAME [NAME ...]",
         description="Add index files for other readers to finished shards. Existing index files "
         "are replaced.",
         epilog="Exit status: 0 the files are written; 1 they are not, the message says why; 2 "
         "wrong arguments.",
     )
-    parser.add_argument("out", type=Path, help="the folder with the shards, SOURCE/SPLIT/ below it")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder with SOURCE/SPLIT/ below it")
     parser.add_argument(
         "--format",
         nargs="+",

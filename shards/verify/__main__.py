@@ -18,11 +18,12 @@ _INTACT, _DAMAGED, _NOT_RUN = 0, 1, 2
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m shards.verify",
+        usage="%(prog)s [-h] OUT [--deep] [--json] [--workers N]",
         description="Read all files below a folder of shards and report everything that is not as "
         "it was written.",
         epilog="Exit status: 0 nothing is wrong; 1 something is wrong; 2 the check did not run.",
     )
-    parser.add_argument("out", type=Path, help="the folder with SOURCE/SPLIT/ below it")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder with SOURCE/SPLIT/ below it")
     parser.add_argument(
         "--deep", action="store_true", help="decode every photo, mask and label map, too"
     )

@@ -36,7 +36,7 @@ def verify_output(
     depth: Depth = "bytes",
     *,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """All findings about an output, in the order of its files; empty if nothing is wrong.
 
@@ -80,7 +80,8 @@ def verify_output(
         tasks = _plan_shards(manifests, deep=depth == "pixels")
         for done, of_shard in enumerate(_check_shards(out, tasks, workers), start=1):
             findings += of_shard
-            progress(done, len(tasks))
+            if progress is not None:
+                progress(done, len(tasks))
     return sorted(findings, key=lambda f: (f.file, f.offset or 0, f.problem))
 
 

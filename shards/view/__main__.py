@@ -14,13 +14,17 @@ _DRAWN, _FAILED, _NOT_RUN = 0, 1, 2
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m shards.view",
+        usage="%(prog)s [-h] SHARDS [--n N] [--out FILE] [--seed N] [--key KEY [KEY ...]]",
         description="Draw samples of a split: photos with masks and boxes, and their texts in the "
         "same colours.",
         epilog="Exit status: 0 the picture is drawn; 1 it is not, the message says why; 2 wrong "
         "arguments, or Pillow is not installed.",
     )
     parser.add_argument(
-        "shards", type=Path, help="the folder of a split, such as OUT/refcoco/train, or one .tar"
+        "shards",
+        type=Path,
+        metavar="SHARDS",
+        help="the folder of a split, such as OUT/refcoco/train, or one .tar",
     )
     parser.add_argument(
         "--n", type=int, default=16, metavar="N", help="number of samples (default: %(default)s)"
