@@ -6,14 +6,15 @@ returns, bit for bit. A compiled kernel does the work where it is installed (`KE
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.rle.errors import explain_counts
+from shards.errors import MaskError
+from shards.rle.errors import explain_counts, explain_lengths
 from shards.rle.kernel import KERNEL, KERNEL_MODULE, Arrays, Masks
-from shards.rle.numpy_counts import from_lengths
-from shards.rle.runs import MAX_SIDE, Runs, count_pixels, upright_size
+from shards.rle.numpy_counts import merge_empty
 from shards.sample import Size
 
 __all__ = [
@@ -22,9 +23,59 @@ __all__ = [
     "resize_counts", "union", "upright_size",
 ]  # fmt: skip
 
+Ints = NDArray[np.int64]
+
+MAX_SIDE = 65535
+"""Pixels: the side of the largest JPEG. A position in a mask then fits 32 bits, with one value to
+spare, and a size from an untrusted file allocates no large tables."""
+
+_FIRST_TRANSPOSED = 5
+
 _kernel = KERNEL_MODULE
 
-Ints = NDArray[np.int64]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Masks of one size, as run lengths.
+
+    The functions of `shards.rle` return canonical runs: no run but the first of a mask is 0, and
+    the runs of each mask cover its size. Equal masks then have equal runs.
+
+    Attributes:
+        lengths: uint32 [runs]; of all masks one after another, each column by column and
+            beginning with 0s, as COCO has them.
+        ends: int64 [masks]; where in `lengths` each mask ends (exclusive).
+    """
+
+    size: Size
+    lengths: NDArray[np.uint32]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of masks."""
+        return self.ends.size
+
+
+def count_pixels(size: Size) -> int:
+    """Number of pixels of a mask of this size.
+
+    Raises:
+        MaskError: if a side is not positive, or longer than `MAX_SIDE`.
+    """
+    if size.height <= 0 or size.width <= 0:
+        raise MaskError(f"a mask of {size} has no pixels")
+    if size.height > MAX_SIDE or size.width > MAX_SIDE:
+        raise MaskError(f"a mask of {size} is larger than any picture")
+    return size.height * size.width
+
+
+def upright_size(size: Size, orientation: int) -> Size:
+    """The size after an EXIF orientation is applied: 5 to 8 exchange rows and columns.
+
+    >>> upright_size(Size(2, 3), 6)
+    Size(height=3, width=2)
+    """
+    return Size(size.width, size.height) if orientation >= _FIRST_TRANSPOSED else size
 
 
 def decode_counts(counts: Sequence[bytes], size: Size) -> Runs:
@@ -53,6 +104,23 @@ def encode_counts(runs: Runs) -> list[bytes]:
     [b'321']
     """
     return _kernel.encode_counts(_buffers(runs))
+
+
+def from_lengths(lengths: Sequence[Sequence[int]], size: Size) -> Runs:
+    """Masks from COCO's uncompressed counts: run lengths that begin with 0s, of any writer.
+
+    Raises:
+        MaskError: naming the first mask whose lengths are not whole numbers that cover the size.
+
+    >>> from_lengths([[1, 0, 2, 3]], Size(2, 3)).lengths.tolist()
+    [3, 3]
+    """
+    area = count_pixels(size)
+    masks = [_check_lengths(number, runs, size) for number, runs in enumerate(lengths)]
+    counts = np.array([runs.size for runs in masks], np.int64)
+    if not masks:
+        return Runs(size, np.zeros(0, np.uint32), counts)
+    return Runs(size, *merge_empty(np.concatenate(masks), np.cumsum(counts) - counts, area))
 
 
 def union(runs: Runs, ends: Sequence[int] | Ints) -> Runs:
@@ -235,3 +303,17 @@ def _table(kind: str, values: Sequence[int] | Ints, old: int, new: int) -> Ints:
     if table.shape != (new,) or table[0] < 0 or table[-1] >= old or (table[1:] < table[:-1]).any():
         raise ValueError(f"expected a table of {new} {kind}s below {old}, sorted")
     return table
+
+
+def _check_lengths(number: int, lengths: Sequence[int], size: Size) -> Ints:
+    try:
+        runs = np.asarray(lengths)
+    except ValueError as error:  # lists of several lengths inside
+        raise MaskError(f"mask {number}: its run lengths are not one list") from error
+    if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "iu"):
+        raise MaskError(f"mask {number}: its run lengths are not whole numbers of 64 bits")
+    area = count_pixels(size)
+    # Each run first: the sum could overflow and look right.
+    if not runs.size or runs.min() < 0 or runs.max() > area or runs.sum() != area:
+        raise MaskError(f"mask {number}: {explain_lengths(runs.tolist(), size)}")
+    return runs.astype(np.int64)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from shards.errors import MaskError
-from shards.rle.runs import count_pixels
 from shards.sample import Size
 
 _MAX_GROUPS = 7
@@ -48,7 +47,7 @@ def _decode_lengths(counts: bytes, spans: list[tuple[int, int]]) -> Iterator[int
 
 def explain_lengths(lengths: Sequence[int], size: Size) -> str:
     """The problem with run lengths; empty if they cover the mask."""
-    area = count_pixels(size)
+    area = size.height * size.width
     if not lengths:
         return "there are no run lengths"
     if min(lengths) < 0:

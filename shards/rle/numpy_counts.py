@@ -12,11 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import MaskError
-from shards.rle.errors import explain_lengths
 from shards.rle.numpy_edges import masks_of, to_runs
-from shards.rle.runs import Runs, count_pixels
-from shards.sample import Size
 
 _ZERO = 48
 _LARGEST = 0x3F
@@ -42,41 +38,10 @@ def decode_counts(counts: Sequence[bytes], size: tuple[int, int]) -> tuple[Lengt
     # Each run first: the sums could overflow and look right.
     if lengths.min() < 0 or lengths.max() > area or (np.add.reduceat(lengths, first) != area).any():
         return None
-    return _merge_empty(lengths, first, area)
+    return merge_empty(lengths, first, area)
 
 
-def from_lengths(lengths: Sequence[Sequence[int]], size: Size) -> Runs:
-    """Masks from COCO's uncompressed counts: run lengths that begin with 0s, of any writer.
-
-    Raises:
-        MaskError: naming the first mask whose lengths are not whole numbers that cover the size.
-
-    >>> from_lengths([[1, 0, 2, 3]], Size(2, 3)).lengths.tolist()
-    [3, 3]
-    """
-    area = count_pixels(size)
-    masks = [_check_lengths(number, runs, size) for number, runs in enumerate(lengths)]
-    counts = np.array([runs.size for runs in masks], np.int64)
-    if not masks:
-        return Runs(size, np.zeros(0, np.uint32), counts)
-    return Runs(size, *_merge_empty(np.concatenate(masks), np.cumsum(counts) - counts, area))
-
-
-def _check_lengths(number: int, lengths: Sequence[int], size: Size) -> Ints:
-    try:
-        runs = np.asarray(lengths)
-    except ValueError as error:  # lists of several lengths inside
-        raise MaskError(f"mask {number}: its run lengths are not one list") from error
-    if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "iu"):
-        raise MaskError(f"mask {number}: its run lengths are not whole numbers of 64 bits")
-    area = count_pixels(size)
-    # Each run first: the sum could overflow and look right.
-    if not runs.size or runs.min() < 0 or runs.max() > area or runs.sum() != area:
-        raise MaskError(f"mask {number}: {explain_lengths(runs.tolist(), size)}")
-    return runs.astype(np.int64)
-
-
-def _merge_empty(lengths: Ints, first: Ints, area: int) -> tuple[Lengths, Ints]:
+def merge_empty(lengths: Ints, first: Ints, area: int) -> tuple[Lengths, Ints]:
     """(lengths, ends) without empty runs in the middle, which some writers leave behind.
 
     Args:
