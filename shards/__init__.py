@@ -180,5 +180,5 @@ def _version() -> str:
         import tomllib
 
         project = Path(__file__).parents[1] / "pyproject.toml"
-        found: str = tomllib.loads(project.read_text())["project"]["version"]
-        return found
+        declared: str = tomllib.loads(project.read_text())["project"]["version"]
+        return declared

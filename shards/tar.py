@@ -1,4 +1,4 @@
-"""Plain ustar files: the one place that knows tar.
+"""Plain ustar files: the only module that knows the tar format.
 
 Deterministic: mtime, owner and mode are constants, members keep their order. Every header is one
 512-byte block: with the extended headers of other writers plain webdataset reads 1.75 times slower,

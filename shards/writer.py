@@ -193,21 +193,23 @@ class ShardWriter:
         self._offset += len(END)
         sha256 = self._stream.digest()
         self._stream.sync()
-        record = self._folder / f"{self._name}.json"
-        record.unlink(
-            missing_ok=True
-        )  # the record of an older shard must not stand beside the new tar
-        publish(self._temporary, self._folder / f"{self._name}.tar")
         files = {**(beside or {}), f"{self._name}.arrow": self._rows.encode()}
         for index in indexes:
             if index.shard_files is not None:
                 files.update(index.shard_files(self._name, self._entries))
         hashes = {name: hash_bytes(content) for name, content in sorted(files.items())}
         info = ShardInfo(self._name, samples, self._offset, sha256, task, tally, hashes)
+        self._publish(info, files)
+        return info
+
+    def _publish(self, info: ShardInfo, files: Mapping[str, bytes]) -> None:
+        """Replace the files of an older shard of this name, if any; the record comes last."""
+        record = self._folder / f"{self._name}.json"
+        record.unlink(missing_ok=True)  # or an older record would vouch for the new tar
+        publish(self._temporary, self._folder / f"{self._name}.tar")
         for path in self._folder.glob(f"{self._name}.*"):
             if path.name not in {*files, f"{self._name}.tar"}:
-                path.unlink(missing_ok=True)  # of an older shard of this name
+                path.unlink(missing_ok=True)
         for name, content in files.items():
             write_whole(self._folder / name, content)
         write_whole(record, encode_json(info))
-        return info

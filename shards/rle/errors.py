@@ -1,6 +1,6 @@
 """Error messages about a mask's counts. Slow and simple: called only after a kernel failed.
 
-All messages are made here, so the kernels need to agree only on which counts are wrong.
+All messages are written here, so the kernels need to agree only on which counts are wrong.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -31,12 +31,16 @@ _DUPLICATE = (
 )
 
 
+def _no_progress(_done: int, _total: int) -> None:
+    """Shows nothing."""
+
+
 def verify_output(
     out: Path,
     depth: Depth = "bytes",
     *,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = _no_progress,
 ) -> list[Finding]:
     """All findings about an output, in the order of its files; empty if nothing is wrong.
 
@@ -51,37 +55,25 @@ def verify_output(
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     (Path(folder) / "notes.txt").touch()
-    ...     [finding] = verify_output(Path(folder))
-    >>> finding.problem
-    'unexpected file, not written by convert'
+    ...     Path(folder, "notes.txt").touch()
+    ...     print(verify_output(Path(folder))[0].problem)
+    unexpected file, not written by convert
     """
     if depth == "pixels":
         require_pillow("decoding photos and label maps", extra="view")
     manifests, findings = _read_manifests(out)
     for folder, manifest in manifests.items():
         findings += _relative_to(out, folder, check_split(folder, manifest))
-    intact = {
-        folder: manifest for folder, manifest in manifests.items() if is_whole(folder, manifest)
-    }
-    listings: list[Listing] = []
-    for folder, manifest in intact.items():
-        if any(not _is_as_written(folder, manifest, name) for name in manifest.files):
-            continue  # `check_split` reports it; Arrow does not notice damage in a file
-        try:
-            listings.append(open_listing(folder, manifest))
-        except CorruptShardError as error:
-            finding = Finding(SAMPLES, str(error), REWRITE_SPLIT)
-            findings += _relative_to(out, folder, [finding])
-    findings += find_duplicates(listings)
+    intact = {path: read for path, read in manifests.items() if is_whole(path, read)}
+    listings, unreadable = _open_listings(out, intact)
+    findings += [*unreadable, *find_duplicates(listings)]
     broken = frozenset(_split_folders(out)) - {listing.folder for listing in listings}
     findings += check_files(out, OutputSplits(intact, listings, broken))
     if depth != "records":
         tasks = _plan_shards(manifests, deep=depth == "pixels")
         for done, of_shard in enumerate(_check_shards(out, tasks, workers), start=1):
             findings += of_shard
-            if progress is not None:
-                progress(done, len(tasks))
+            progress(done, len(tasks))
     return sorted(findings, key=lambda f: (f.file, f.offset or 0, f.problem))
 
 
@@ -100,6 +92,23 @@ def _read_manifests(out: Path) -> tuple[dict[Path, Manifest], list[Finding]]:
             file = f"{folder.relative_to(out)}/{MANIFEST}"
             findings.append(Finding(file, str(error), REWRITE_SPLIT))
     return manifests, findings
+
+
+def _open_listings(
+    out: Path, manifests: Mapping[Path, Manifest]
+) -> tuple[list[Listing], list[Finding]]:
+    """The listings of splits whose files match their manifest, and findings about the others."""
+    listings: list[Listing] = []
+    findings: list[Finding] = []
+    for folder, manifest in manifests.items():
+        if any(not _is_as_written(folder, manifest, name) for name in manifest.files):
+            continue  # `check_split` reports it; Arrow does not notice damage in a file
+        try:
+            listings.append(open_listing(folder, manifest))
+        except CorruptShardError as error:
+            finding = Finding(SAMPLES, str(error), REWRITE_SPLIT)
+            findings += _relative_to(out, folder, [finding])
+    return listings, findings
 
 
 def _relative_to(out: Path, folder: Path, findings: Iterable[Finding]) -> list[Finding]:
