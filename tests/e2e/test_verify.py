@@ -63,7 +63,7 @@ def small(tmp_path, convert_again):
 
 @pytest.fixture
 def small_indexed(small):
-    """With the files of every format."""
+    """The smallest output with the index files of all formats."""
     write_indexes(small, list(INDEX_FORMATS.values()), shards=True)
     return small
 

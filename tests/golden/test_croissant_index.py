@@ -1,4 +1,4 @@
-"""Croissant's description of a source, value for value."""
+"""The Croissant description of a source, value by value."""
 
 import json
 from pathlib import Path
@@ -89,5 +89,5 @@ def test_a_source() -> None:
     ]
 
 
-def test_nothing_without_a_sample() -> None:
+def test_no_file_without_samples() -> None:
     assert source_files({}) == source_files({"train": listing("train")}) == {}

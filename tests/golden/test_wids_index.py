@@ -1,4 +1,4 @@
-"""wids' index of a split, character for character; and what it says of a shard that is missing."""
+"""The wids index of a split, character by character, and the error for a missing shard."""
 
 import shutil
 
@@ -51,7 +51,7 @@ def test_a_split(listing):
     assert split_files(listing) == {"shardindex.json": TEXT}
 
 
-def test_nothing_without_a_sample(listing):
+def test_no_file_without_samples(listing):
     empty = msgspec.structs.replace(listing.manifest, shards=(), samples=0)
     rows = pa.Table.from_pylist([], SCHEMA)
     assert split_files(Listing(listing.folder, empty, rows, {})) == {}

@@ -1,4 +1,4 @@
-"""Records and manifests: canonical bytes, sums, and what damage says."""
+"""Records and manifests: canonical bytes, sums, and damage."""
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +28,7 @@ POLICY = {"quality": 95, "subsampling": "4:2:0"}
 
 @settings(max_examples=40)
 @given(st.lists(_infos, max_size=4))
-def test_a_manifest_comes_back_with_its_sums(tmp_path_factory, infos) -> None:
+def test_a_manifest_has_the_sums_of_its_shards(tmp_path_factory, infos) -> None:
     folder = tmp_path_factory.mktemp("split")
     manifest = build_manifest("a", "b", "plan", POLICY, infos)
     (folder / "manifest.json").write_bytes(encode_json(manifest))
@@ -64,7 +64,7 @@ def test_equal_values_have_equal_bytes() -> None:
     )
 
 
-def test_adding_nothing() -> None:
+def test_the_sum_of_no_tallies() -> None:
     assert sum_tallies([]) == Tally()
 
 
@@ -89,7 +89,7 @@ def test_absent_files(tmp_path) -> None:
         read_manifest(tmp_path)
 
 
-def test_a_format_it_does_not_know_is_refused(tmp_path) -> None:
+def test_an_unknown_format_version_is_an_error(tmp_path) -> None:
     content = encode_json(build_manifest("a", "b", "plan", POLICY, []))
     later = content.replace(b'"format_version": 1', b'"format_version": 2')
     assert later != content

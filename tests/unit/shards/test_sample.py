@@ -1,4 +1,4 @@
-"""Each rule of a sample, broken once."""
+"""Each rule of a sample is checked."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ SIZE = Size(3, 5)
 
 
 def make(**fields: Any) -> Sample:
-    """A sample of 5x3 pixels that keeps every rule, but for what is given."""
+    """A valid sample of 5x3 pixels, except for the given fields."""
     return Sample(
         **{"key": "a-1", "image": EncodedImage(b"", "jpg", SIZE), "original_size": SIZE, **fields}
     )

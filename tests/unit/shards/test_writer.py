@@ -1,4 +1,4 @@
-"""A shard is written whole or not at all, whatever fails and whenever."""
+"""A shard is written whole or not at all, whichever step fails."""
 
 import errno
 import os
@@ -63,7 +63,7 @@ def test_without_commit_nothing_is_left(tmp_path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_key_comes_once(tmp_path) -> None:
+def test_a_duplicate_key_is_an_error(tmp_path) -> None:
     with pytest.raises(SampleError, match="a-0: this key is already in a-b-000000"):
         write(tmp_path, [SAMPLES[0], SAMPLES[1], SAMPLES[0]])
     assert names(tmp_path) == []
@@ -87,7 +87,7 @@ def test_every_item_is_accounted_for(tmp_path, items) -> None:
 
 
 def test_files_of_an_older_shard_go_with_it(tmp_path) -> None:
-    """An index without samples has no file: an older one would point into the new tar."""
+    """An empty shard has no index file; the file of an older shard must not stay."""
     write(tmp_path)
     assert {f"{NAME}.rejects.jsonl", f"{NAME}.idx"} <= set(names(tmp_path))
     other = tmp_path / f"{NAME}0.idx"
@@ -108,13 +108,13 @@ def test_the_umask_decides_who_may_read(tmp_path, umask, mode) -> None:
 
 
 class FullDisk:
-    """Lets some calls through and fails the next one, and no other, as a full disk does."""
+    """Fails one call after a number of successful ones, as a full disk does."""
 
     def __init__(self, monkeypatch, allowed: int) -> None:
         self.left = allowed
         self.failed = False
-        for place, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (os, "open")):
-            monkeypatch.setattr(place, name, self._guard(getattr(place, name)))
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (os, "open")):
+            monkeypatch.setattr(owner, name, self._guard(getattr(owner, name)))
 
     def _guard(self, function):
         def guarded(*arguments, **options):
@@ -128,9 +128,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("first_time", [True, False])
-def test_whichever_step_fails_no_record_vouches_for_a_part(
-    tmp_path, monkeypatch, first_time
-) -> None:
+def test_no_record_is_left_whichever_step_fails(tmp_path, monkeypatch, first_time) -> None:
     write(tmp_path / "undisturbed")
     expected = hash_tree(tmp_path / "undisturbed")
     for allowed in range(100):
