@@ -1,6 +1,6 @@
-"""Our own index of ten million rows: how fast it opens, finds, filters, and what it costs to write.
+"""Our own index with ten million rows: the time to open, to find rows, to filter and to write it.
 
-`python -m bench.index [--rows N]`; the index is made for the purpose, of rows like GranD's.
+`python -m bench.index [--rows N]`; the rows are generated, and like those of GranD.
 """
 
 import resource
@@ -24,7 +24,7 @@ from bench.tar import make_sample
 from convert.image.decode import read_header
 from convert.image.image import store
 from convert.image.policy import ImagePolicy
-from shards.index.dali import DALI
+from shards.index.dali import shard_files
 from shards.index.samples import SCHEMA, Rows, encode_table, read_rows
 from shards.load.reading.query import select
 from shards.tar import Entry, Member
@@ -33,18 +33,18 @@ _CHUNK = 250_000
 _CLASSES = ["person", "dog", "car", "tree", "cup", "chair", "bird", "boat"]
 _PER_SHARD = 5000
 BOTH, CHEAPEST = "both indexes, a sample", "the cheapest photo there is: COCO's, kept"
-"""An index may cost a fiftieth of conversion."""
+"""An index may take a fiftieth of the time of the conversion."""
 
 
 def make_rows(start: int, count: int) -> pa.Table:
-    """Rows of samples of 300 kB; classes and counts by chance."""
-    chance = np.random.default_rng(start)
+    """Rows of samples of 300 kB, with random classes and counts."""
+    rng = np.random.default_rng(start)
     numbers = np.arange(start, start + count)
     offsets = (numbers % _PER_SHARD) * 300_032
-    lists = chance.integers(0, 4, count)
+    lists = rng.integers(0, 4, count)
     ends = np.concatenate(([0], np.cumsum(lists))).astype(np.int32)
     classes = pa.ListArray.from_arrays(
-        pa.array(ends), pa.array(np.array(_CLASSES)[chance.integers(0, 8, ends[-1])])
+        pa.array(ends), pa.array(np.array(_CLASSES)[rng.integers(0, 8, ends[-1])])
     )
     nothing = pa.array([[]] * count, pa.list_(pa.uint8()))
     columns: dict[str, object] = {
@@ -52,7 +52,7 @@ def make_rows(start: int, count: int) -> pa.Table:
         "shard": numbers // _PER_SHARD,
         "offset": offsets,
         "size": np.full(count, 300_032),
-        "checksum": chance.integers(0, 2**63, count, dtype=np.uint64),
+        "checksum": rng.integers(0, 2**63, count, dtype=np.uint64),
         "image": pa.array(["jpg"] * count),
         "image_offset": offsets + 512,
         "image_size": np.full(count, 280_000),
@@ -63,7 +63,7 @@ def make_rows(start: int, count: int) -> pa.Table:
         "label_classes": nothing,
     }
     zero = np.zeros(count, np.int64)
-    small = {name: chance.integers(0, 60, count) for name in ("regions", "masks", "boxes")}
+    small = {name: rng.integers(0, 60, count) for name in ("regions", "masks", "boxes")}
     sides = {name: np.full(count, 1024) for name in ("height", "width")}
     arrays = []
     for field in SCHEMA:
@@ -98,19 +98,19 @@ def open_in_a_process(path: Path, kind: str) -> tuple[float, float]:
 
 
 def sections(typed: Namespace) -> Iterator[Section]:
-    """Opening is told as it goes, since it takes a process each time; then what is raced."""
+    """Opening the index, each time in a new process; then queries, and the cost of writing."""
     with TemporaryDirectory() as name:
         arrow, parquet = Path(name) / "samples.arrow", Path(name) / "samples.parquet"
         _write(arrow, parquet, typed.rows)
         for path, kind in ((arrow, "arrow"), (parquet, "parquet")):
-            found = [open_in_a_process(path, kind) for _ in range(typed.rounds)]
-            seconds, megabytes = np.median(found, axis=0)
+            timings = [open_in_a_process(path, kind) for _ in range(typed.rounds)]
+            seconds, megabytes = np.median(timings, axis=0)
             goal = "; goals 1 s and 200 MB" if kind == "arrow" else ""
             say(
                 f"{kind}: {typed.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB on disk, open "
                 f"and find one {seconds:.3f} s, {megabytes:.0f} MB more in memory{goal}"
             )
-        yield _questions(read_rows(arrow))
+        yield _queries(read_rows(arrow))
     yield _cost()
 
 
@@ -126,16 +126,16 @@ def _write(arrow: Path, parquet: Path, rows: int) -> None:
             one.write_table(table, max_chunksize=65_536)
             other.write_table(table)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    say(f"made {rows:,} rows in {time.perf_counter() - start:.0f} s, peak {peak:.0f} MB")
+    say(f"wrote {rows:,} rows in {time.perf_counter() - start:.0f} s, peak {peak:.0f} MB")
 
 
-def _questions(rows: pa.Table) -> Section:
-    chance = np.random.default_rng(0)
-    places = [rows.column(name) for name in ("shard", "offset", "size")]
+def _queries(rows: pa.Table) -> Section:
+    rng = np.random.default_rng(0)
+    columns = [rows.column(name) for name in ("shard", "offset", "size")]
 
     def find() -> None:
-        for number in chance.integers(0, rows.num_rows, 1000):
-            for column in places:
+        for number in rng.integers(0, rows.num_rows, 1000):
+            for column in columns:
                 column[int(number)].as_py()
 
     ways: Ways = {
@@ -148,7 +148,7 @@ def _questions(rows: pa.Table) -> Section:
 
 
 def _cost() -> Section:
-    """What the index files add to a sample; a photo takes some milliseconds to convert."""
+    """The time for the index files of a sample; converting a photo takes some milliseconds."""
     samples = [make_sample(number) for number in range(500)]
     entries = [_entry(sample.key, number) for number, sample in enumerate(samples)]
 
@@ -159,11 +159,11 @@ def _cost() -> Section:
         rows.encode()
 
     def table() -> None:
-        encode_table(made)
+        encode_table(encoded)
 
     def both() -> None:
         own()
-        DALI.shard_files("bench", entries)
+        shard_files("bench", entries)
 
     photo, policy = drawn("coco_captions", 1)[0], ImagePolicy()
 
@@ -172,11 +172,11 @@ def _cost() -> Section:
             header = read_header(photo, policy)
             store(photo, header, header.size, policy, turn=False)
 
-    made = make_rows(0, 500)
+    encoded = make_rows(0, 500)
     ways: Ways = {
         "our own index, a sample": own,
         "encoding alone, a sample": table,
-        "DALI's index, a sample": partial(DALI.shard_files, "bench", entries),
+        "DALI's index, a sample": partial(shard_files, "bench", entries),
         BOTH: both,
         CHEAPEST: convert,
     }
@@ -190,7 +190,7 @@ def _entry(key: str, number: int) -> Entry:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What this benchmark takes beside the usual."""
+    """Add the options of this benchmark."""
     parser.add_argument("--rows", type=int, default=10_000_000, help="in the index")
 
 

@@ -1,4 +1,4 @@
-"""A photo's masks to its stored size: as runs, and by way of pixels.
+"""A photo's masks at its stored size: computed on runs, and on pixels.
 
 60 masks of about 1163 runs, 2250x1500 -> 1024x683, from compressed counts to compressed counts;
 the same from polygons; and stored masks painted for a loader.
@@ -20,7 +20,7 @@ from bench.harness.command import Claim, Section, run
 from bench.harness.measure import Ways, say
 from convert.sample.masks import nearest
 from shards import rle
-from shards.rle.choice import Kernel, choose
+from shards.rle.kernel import Kernel, choose_kernel
 from shards.sample import Size
 
 try:
@@ -36,25 +36,25 @@ BY_CV2, DRAWN = "pycocotools + cv2", "pycocotools draws, no more"
 
 Pixels = NDArray[np.uint8]
 Rings = list[list[float]]
-Reduce = Callable[[Pixels], Pixels]
+Resize = Callable[[Pixels], Pixels]
 
 
 def sections(_typed: Namespace) -> Iterator[Section]:
-    """Counts, polygons and pixels, after seeing that the ways that should agree do."""
+    """Counts, polygons and pixels, after checking that all ways give the same."""
     warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own
     photo = drawn_rings()
     counts = drawn_counts()
-    runs = np.diff(rle.parse(counts, SOURCE).ends, prepend=0)
+    runs = np.diff(rle.decode_counts(counts, SOURCE).ends, prepend=0)
     say(f"{MASKS} masks of {np.median(runs):.0f} runs (median), {SOURCE} -> {STORED}")
     expected = _by_pixels(counts, _pil)
     kernels = _kernels()
     groups = [[one] for one in counts]
     rings = {name: partial(_from_polygons, kernel, photo) for name, kernel in kernels.items()}
-    reduced = {name: partial(_by_runs, kernel, groups) for name, kernel in kernels.items()}
-    for name, way in [*rings.items(), *reduced.items()]:
+    resized = {name: partial(_by_runs, kernel, groups) for name, kernel in kernels.items()}
+    for name, way in [*rings.items(), *resized.items()]:
         if way() != expected:
-            raise SystemExit(f"{name}: not what pixels give")
-    yield _reducing(counts, reduced)
+            raise SystemExit(f"{name}: gives other counts than pixels do")
+    yield _resizing(counts, resized)
     yield _drawing(photo, rings)
     yield _painting(expected, kernels)
 
@@ -70,15 +70,15 @@ def drawn_counts() -> list[bytes]:
     return [_united(rings) for rings in drawn_rings()]
 
 
-def _resizes() -> dict[str, Reduce]:
+def _resizes() -> dict[str, Resize]:
     return {"pycocotools + PIL": _pil} if cv2 is None else {BY_CV2: _cv2, "pycocotools + PIL": _pil}
 
 
-def _reducing(counts: Sequence[bytes], reduced: Ways) -> Section:
+def _resizing(counts: Sequence[bytes], resized: Ways) -> Section:
     by_pixels = {name: partial(_by_pixels, counts, resize) for name, resize in _resizes().items()}
     claims = [Claim(COMPILED, BY_CV2, 150), Claim(NUMPY, BY_CV2, 20)]
     title = "compressed counts -> stored counts, a photo"
-    return Section(title, {**by_pixels, **reduced}, claims)
+    return Section(title, {**by_pixels, **resized}, claims)
 
 
 def _drawing(photo: Sequence[Rings], rings: Ways) -> Section:
@@ -94,10 +94,12 @@ def _drawing(photo: Sequence[Rings], rings: Ways) -> Section:
 
 
 def _painting(expected: Sequence[bytes], kernels: Mapping[str, Kernel]) -> Section:
-    stored = rle.parse(expected, STORED)
+    stored = rle.decode_counts(expected, STORED)
     out = np.zeros((MASKS, STORED.height, STORED.width), np.uint8)
     every = np.arange(MASKS)
-    painted = {name: partial(kernel.paint, stored, out, every) for name, kernel in kernels.items()}
+    painted = {
+        name: partial(_paint, kernel, stored, every, out) for name, kernel in kernels.items()
+    }
     ways: Ways = {"pycocotools": partial(_by_coco, expected, out), **painted}
     return Section(
         "stored counts -> row-major pixels, a photo", ways, [Claim(COMPILED, "pycocotools")]
@@ -105,24 +107,24 @@ def _painting(expected: Sequence[bytes], kernels: Mapping[str, Kernel]) -> Secti
 
 
 def _kernels() -> dict[str, Kernel]:
-    kernels = {NUMPY: choose("numpy")[1]}
+    kernels = {NUMPY: choose_kernel("numpy")[1]}
     try:
-        kernels[COMPILED] = choose("compiled")[1]
+        kernels[COMPILED] = choose_kernel("compiled")[1]
     except ImportError:
-        say("the compiled kernel was not built")
+        say("the compiled kernel is not installed")
     return kernels
 
 
-def _draw(chance: np.random.Generator) -> Rings:
+def _draw(rng: np.random.Generator) -> Rings:
     """Up to three overlapping blobs with bays and points, as people and trees have."""
-    centre = chance.uniform((450, 400), (SOURCE.width - 450, SOURCE.height - 400))
+    centre = rng.uniform((450, 400), (SOURCE.width - 450, SOURCE.height - 400))
     rings = []
-    for _ in range(chance.integers(1, 4)):
+    for _ in range(rng.integers(1, 4)):
         angles = np.linspace(0, 2 * np.pi, 120, endpoint=False)
-        noise = np.convolve(chance.normal(size=120), np.ones(7) / 7, "same")
-        radius = chance.uniform(50, 170) * np.maximum(0.2, 1 + 0.6 * noise)
+        noise = np.convolve(rng.normal(size=120), np.ones(7) / 7, "same")
+        radius = rng.uniform(50, 170) * np.maximum(0.2, 1 + 0.6 * noise)
         outline = np.stack((np.cos(angles), np.sin(angles)), axis=1) * radius[:, None]
-        points = centre + chance.uniform(-80, 80, 2) + outline
+        points = centre + rng.uniform(-80, 80, 2) + outline
         rings.append(points.round(2).reshape(-1).tolist())
     return rings
 
@@ -147,24 +149,32 @@ def _pil(mask: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
 
 
-def _by_pixels(counts: Sequence[bytes], resize: Reduce) -> list[bytes]:
+def _by_pixels(counts: Sequence[bytes], resize: Resize) -> list[bytes]:
     size = [SOURCE.height, SOURCE.width]
     masks = (coco.decode({"size": size, "counts": one}) for one in counts)
     return [coco.encode(np.asfortranarray(resize(mask)))["counts"] for mask in masks]
 
 
-def _polygons_by_pixels(photo: Sequence[Rings], resize: Reduce) -> list[bytes]:
+def _polygons_by_pixels(photo: Sequence[Rings], resize: Resize) -> list[bytes]:
     return _by_pixels([_united(rings) for rings in photo], resize)
 
 
 def _by_runs(kernel: Kernel, groups: Sequence[Sequence[bytes]]) -> list[bytes]:
     counts = [part for parts in groups for part in parts]
     ends = np.cumsum([len(parts) for parts in groups])
-    return kernel.reduce(counts, ends, SOURCE, *TABLES)
+    resized = kernel.resize_counts(tuple(counts), ends, (SOURCE.height, SOURCE.width), *TABLES)
+    if resized is None:
+        raise SystemExit("the kernel refuses the counts")
+    return resized
 
 
 def _from_polygons(kernel: Kernel, photo: Sequence[Rings]) -> list[bytes]:
     return _by_runs(kernel, [[ring["counts"] for ring in _rasterised(rings)] for rings in photo])
+
+
+def _paint(kernel: Kernel, runs: rle.Runs, masks: NDArray[np.int64], out: Pixels) -> None:
+    size = runs.size
+    kernel.paint((runs.lengths, runs.ends, size.height, size.width), masks, out)
 
 
 def _only_draw(photo: Sequence[Rings]) -> None:

@@ -1,9 +1,9 @@
-"""How fast are tars written, and how fast does plain webdataset read them?
+"""The speed of writing tars, and of reading them with plain webdataset.
 
-Samples of 100 kB in three members, written as webdataset does it, as the standard library does, and
-as this program does: with the checksum of each sample alone, with the sha256 of the whole tar, and
-until all of it is on the disk. The parts are timed one by one. The page cache is warm; every way
-makes new files, and what is there is removed in between.
+Samples of 100 kB with three members, written by webdataset, by the standard library and by this
+project: with a checksum of each sample, with the sha256 of the tar as well, and synced to the disk.
+The steps are also timed one by one. The page cache is warm; every way writes new files, and old
+ones are deleted in between.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ from cyclopts.types import PositiveInt
 
 from bench.harness.command import Claim, Section, measure, publish
 from bench.harness.measure import Ways
-from shards.layout import to_members
+from shards.layout import check_sample, to_members
 from shards.manifest import Tally
-from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size, check
-from shards.tar import END, Entry, lay_out, member_bytes
+from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size
+from shards.tar import END, Entry, encode_sample, member_bytes
 from shards.writer import BATCH, HashedStream, ShardWriter, write
 
 app = App(help=__doc__)
 PHOTO, LABELS, COUNTS, REGIONS = 88_000, 8_000, 190, 20
-"""Bytes of a photo, a label map and a mask, and masks: an annotation of 4 kB and a bit."""
+"""Bytes of a photo, a label map and a mask, and the number of masks: 4 kB of annotations."""
 EACH, WHOLE = "ours, checksum of each sample", "ours, and sha256 of the tar"
 OURS, THEIRS = "ours, as the job writes: on the disk", "webdataset TarWriter"
 SAFE = "webdataset TarWriter, then sha256 and fsync"
@@ -50,24 +50,23 @@ Members = Sequence[tuple[str, bytes]]
 
 
 def make_sample(number: int) -> Sample:
-    """A sample of the right size; its bytes are noise, which nobody here decodes."""
-    chance, size = np.random.default_rng(number), Size(683, 1024)
+    """A sample of the right size. Its bytes are random: nothing here decodes them."""
+    rng, size = np.random.default_rng(number), Size(683, 1024)
     regions = [
-        Region(phrases=(f"thing {n}",), mask=Rle(size, chance.bytes(COUNTS)))
-        for n in range(REGIONS)
+        Region(phrases=(f"thing {n}",), mask=Rle(size, rng.bytes(COUNTS))) for n in range(REGIONS)
     ]
     return Sample(
         key=f"bench-{number:06d}",
-        image=EncodedImage(chance.bytes(PHOTO), "jpg", size),
+        image=EncodedImage(rng.bytes(PHOTO), "jpg", size),
         original_size=size,
         file=f"{number}.jpg",
         regions=tuple(regions),
-        labels=LabelMap(chance.bytes(LABELS), "noise"),
+        labels=LabelMap(rng.bytes(LABELS), "noise"),
     )
 
 
 def writing(samples: Sequence[Sample], folder: Path) -> Ways:
-    """The ways to write all samples into one tar, and the parts of ours."""
+    """The ways to write all samples to one tar, and the steps of ours."""
     members = [(sample.key, to_members(sample)) for sample in samples]
     flat = [(f"{key}.{name}", content) for key, parts in members for name, content in parts]
     as_dicts = [{"__key__": key, **dict(parts)} for key, parts in members]
@@ -93,7 +92,7 @@ def _write_webdataset(samples: Sequence[Mapping[str, object]], file: Path) -> No
 
 
 def _write_safely(samples: Sequence[Mapping[str, object]], file: Path) -> str:
-    """What it takes to have of webdataset what a commit record says."""
+    """webdataset, with the sync and the sha256 that `ShardWriter` has."""
     _write_webdataset(samples, file)
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
@@ -110,17 +109,17 @@ def _write_tarfile(members: Members, file: Path) -> None:
 
 def _write_members(samples: Sequence[tuple[str, Members]], file: Path) -> list[Entry]:
     entries, offset, written = [], 0, 0
-    waiting: list[bytes] = []
+    pending: list[bytes] = []
     with file.open("wb", buffering=0) as stream:
         for key, members in samples:
-            parts, entry = lay_out(key, members, offset)
-            waiting += parts
+            buffers, entry = encode_sample(key, members, offset)
+            pending += buffers
             entries.append(entry)
             offset += entry.size
             if offset - written >= BATCH:
-                write(stream.fileno(), waiting)
-                waiting, written = [], offset
-        write(stream.fileno(), [*waiting, END])
+                write(stream.fileno(), pending)
+                pending, written = [], offset
+        write(stream.fileno(), [*pending, END])
     return entries
 
 
@@ -128,8 +127,8 @@ def _write_hashed(samples: Sequence[tuple[str, Members]], file: Path) -> str:
     offset, stream = 0, HashedStream(file)
     try:
         for key, members in samples:
-            parts, entry = lay_out(key, members, offset)
-            stream.append(parts)
+            buffers, entry = encode_sample(key, members, offset)
+            stream.append(buffers)
             offset += entry.size
         stream.append([END])
         return stream.digest()
@@ -146,7 +145,7 @@ def _write_ours(samples: Sequence[Sample], folder: Path) -> None:
 
 def _make_members(samples: Sequence[Sample]) -> None:
     for sample in samples:
-        to_members(check(sample))
+        to_members(check_sample(sample))
 
 
 def _make_headers(members: Members) -> None:
@@ -167,17 +166,17 @@ def _digest_all(contents: Sequence[bytes]) -> str:
 
 
 def sections(samples: Sequence[Sample], folder: Path) -> Iterator[Section]:
-    """Writing, then reading what was written."""
-    count, made = len(samples), folder / "made"
-    ways = writing(samples, made)
-    empty = partial(_empty, made)
+    """Writing, then reading the same tars."""
+    count, tars = len(samples), folder / "tars"
+    ways = writing(samples, tars)
+    empty = partial(_empty, tars)
     yield Section("A sample of 100 kB, written", ways, CLAIMS, count, before=empty)
     empty()
     ways[THEIRS]()
     ways[OURS]()
     read: Ways = {
-        READ_THEIRS: partial(read_all, made / "webdataset.tar"),
-        READ_OURS: partial(read_all, made / "ours" / f"{_NAME}.tar"),
+        READ_THEIRS: partial(read_all, tars / "webdataset.tar"),
+        READ_OURS: partial(read_all, tars / "ours" / f"{_NAME}.tar"),
     }
     claims = [Claim(READ_OURS, READ_THEIRS, 1.6)]
     yield Section("A sample of 100 kB, read by webdataset", read, claims, count)
@@ -199,12 +198,12 @@ def main(*, samples: PositiveInt = 1000, rounds: PositiveInt = 7, json: Path | N
 
     Args:
         samples: in each tar.
-        rounds: how often.
-        json: a file for what was found.
+        rounds: how often each way is timed.
+        json: file for the figures.
     """
-    made = [make_sample(number) for number in range(samples)]
+    generated = [make_sample(number) for number in range(samples)]
     with TemporaryDirectory() as folder:
-        tables = (measure(section, rounds) for section in sections(made, Path(folder)))
+        tables = (measure(section, rounds) for section in sections(generated, Path(folder)))
         publish("tar", tables, ("webdataset", "msgspec", "xxhash", "numpy"), json)
 
 

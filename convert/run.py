@@ -18,7 +18,7 @@ from convert.engine.execute import Executor, open_executor
 from convert.errors import ConfigError, ConvertError
 from convert.image.transcode import AVAILABLE
 from convert.job.choose import Choice, alone, choose, input_folder, output_folder
-from convert.job.job import REFUSED, Outcome, convert
+from convert.job.job import Outcome, convert
 from convert.job.prepare import Job
 from convert.job.progress import TerminalDisplay
 from convert.job.report import by_source, over_budget, print_report
@@ -26,6 +26,7 @@ from convert.pillow import live_pillow
 from convert.sources.files import DataRoot
 from convert.sources.kinds import SOURCES
 from shards.rle import KERNEL
+from shards.storage import REJECTS
 
 _OK, _FAILED, _NOT_BEGUN, _INTERRUPTED = 0, 1, 2, 130
 _SHOWN_FAILURES = 3
@@ -178,7 +179,7 @@ def _report(console: Console, job: Job, outcome: Outcome, max_rejected: float | 
         if why:
             problems.append(f"{name}: {why}")
         if tally.rejected:
-            _say(console, f"{name}: the rejected photos are in {job.out / name}/*/*.{REFUSED}")
+            _say(console, f"{name}: the rejected photos are in {job.out / name}/*/*.{REJECTS}")
     problems += [f"{found.file}: {found.problem}; {found.remedy}" for found in outcome.damaged]
     problems += [failed.error for failed in outcome.failed[:_SHOWN_FAILURES]]
     if len(outcome.failed) > _SHOWN_FAILURES:

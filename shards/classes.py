@@ -1,4 +1,4 @@
-"""The label table of a split: `classes.json`, where there are label maps."""
+"""The label table of a split: `classes.json`, in splits with label maps."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ CLASSES = "classes.json"
 
 
 class ClassInfo(msgspec.Struct, frozen=True):
-    """One row of a label table: the stored pixel value, its name, what is special about it."""
+    """One row of a label table: the stored pixel value, the name of the class, and its flags."""
 
     id: int
     name: str
@@ -18,10 +18,10 @@ class ClassInfo(msgspec.Struct, frozen=True):
 
 
 def read_classes(folder: Path) -> tuple[ClassInfo, ...]:
-    """The label table of a split's folder; empty where it has none.
+    """The label table of a split's folder; empty if the folder has none.
 
     Raises:
-        CorruptShardError: if the file is not a table.
+        CorruptShardError: if the file is not a label table.
     """
     path = folder / CLASSES
     try:

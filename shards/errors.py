@@ -1,33 +1,33 @@
-"""Everything that can be wrong with a shard. Each takes one message, so it pickles as it is."""
+"""The errors of this package. Each takes one message, so each can be pickled."""
 
 
 class ShardError(Exception):
-    """A shard, index or manifest breaks the format."""
+    """Base of all errors about shards, indexes and manifests."""
 
 
 class CorruptShardError(ShardError):
-    """The bytes on disk are not the bytes that were written."""
+    """A file is missing, damaged, or not of the format."""
 
 
 class DecodeError(CorruptShardError):
-    """A photo, label map or mask does not decode, or does not fit its sample's annotations."""
+    """A photo, label map or mask cannot be decoded, or does not match its sample's annotations."""
 
 
 class SampleError(ShardError):
-    """A sample cannot be stored: bad key, mask of another size, span outside its caption."""
+    """A sample breaks the format: invalid key, mask of another size, span outside its caption."""
 
 
 class MaskError(ShardError):
-    """Run-length counts that do not describe a mask of their size."""
+    """Run-length counts do not describe a mask of their size."""
 
 
 class LoadError(ShardError):
-    """A loader was asked for what cannot be: a batch that ranks cannot share, another's state."""
+    """A loader cannot do what was requested: invalid options, or the state of another loader."""
 
 
 class MissingExtraError(LoadError):
-    """A library that this call needs is not installed; the message names the extra that has it."""
+    """A required library is not installed; the message names the extra that installs it."""
 
 
 class ExampleError(ShardError):
-    """A sound sample cannot make the example that was asked for: a caption that grounds nothing."""
+    """A valid sample lacks what a training example needs, such as a caption with spans."""

@@ -1,4 +1,4 @@
-"""What was written: one `ShardInfo` per shard, one `Manifest` per split of a source."""
+"""Records of what was written: a `ShardInfo` per shard, a `Manifest` per split of a source."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,20 +7,24 @@ from types import MappingProxyType
 
 import msgspec
 
-from shards.checksum import hash_bytes
 from shards.classes import ClassInfo
 from shards.errors import CorruptShardError
+from shards.storage import hash_bytes
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What became of the items: all of it decided by the data, none of it by the machine.
+    """Counts of the items of a shard or split. They depend on the data alone.
 
     Attributes:
-        items: how many were planned; samples, rejected and filtered items make it up.
-        rejected: kind of error -> items; the rows are in `<shard>.rejects.jsonl`.
+        items: planned ones: the sum of samples, rejected and filtered items.
+        rejected: name of an error -> items; `<shard>.rejects.jsonl` has a row for each.
         notes: what was normalised or left out -> how often.
         bytes_in: of the photos and label maps read.
-        filtered: name of a filter -> items that it left out whole; rows as of the rejected.
+        filtered: name of a filter -> items that it left out; also rows of that file.
+
+    >>> tally = Tally(items=10, rejected={"SpanError": 1}, filtered={"too small": 2})
+    >>> tally.items - tally.lost
+    7
     """
 
     items: int = 0
@@ -31,12 +35,12 @@ class Tally(msgspec.Struct, frozen=True):
 
     @property
     def lost(self) -> int:
-        """Items that became no sample."""
+        """Number of items without a sample: rejected or filtered."""
         return sum(self.rejected.values()) + sum(self.filtered.values())
 
 
-def add(tallies: Iterable[Tally]) -> Tally:
-    """Sum tallies up; kinds of errors and notes in alphabetical order."""
+def sum_tallies(tallies: Iterable[Tally]) -> Tally:
+    """The sum of tallies; errors, notes and filters in alphabetical order."""
     items = bytes_in = 0
     rejected: Counter[str] = Counter()
     notes: Counter[str] = Counter()
@@ -54,17 +58,17 @@ def add(tallies: Iterable[Tally]) -> Tally:
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for bytes that are not of the format."""
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Raised by msgspec for bytes that are not of the format."""
 
 
 class ShardInfo(msgspec.Struct, frozen=True):
-    """A finished shard. `<name>.json` is written last: where it stands, the shard is complete.
+    """A finished shard. `<name>.json` is written last: if it exists, the shard is complete.
 
     Attributes:
         bytes: of the tar.
         sha256: of the tar, hexadecimal.
-        task: digest of everything that decides this shard's bytes; resume compares it.
+        task: digest of everything that determines this shard's bytes; a resumed run compares it.
         files: the files beside the tar -> xxh3 of each, 16 hexadecimal digits.
     """
 
@@ -78,12 +82,12 @@ class ShardInfo(msgspec.Struct, frozen=True):
 
 
 class EvalOverlap(msgspec.Struct, frozen=True):
-    """Photos of a train split that some source evaluates on.
+    """Photos of a train split that are also in evaluation splits.
 
     Attributes:
-        photos: how many there are upstream.
-        excluded: whether they were left out; they are none of the split's items then.
-        splits: `<source>/<split>` -> how many of them it holds.
+        photos: their number, before any is excluded.
+        excluded: whether they were left out of the split.
+        splits: `<source>/<split>` of an evaluation split -> how many of them it holds.
     """
 
     photos: int = 0
@@ -92,11 +96,12 @@ class EvalOverlap(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A finished split: totals, the policy it was made by, and its shards in order.
+    """A finished split: totals, the image policy, and its shards in order.
 
     Attributes:
-        files: of the split, beside the shards and theirs -> xxh3 of each.
-        checksum: xxh3 of the manifest's own encoding while this was empty.
+        policy: how images were stored.
+        files: other files of the split, not of one shard -> xxh3 of each.
+        checksum: xxh3 of the encoded manifest with this field empty.
         indexes: names of the index formats that the job writes: their files belong to the output.
     """
 
@@ -118,7 +123,7 @@ class Manifest(msgspec.Struct, frozen=True):
 NO_OVERLAP = EvalOverlap()
 
 
-def collect(  # noqa: PLR0913 - a field each
+def build_manifest(  # noqa: PLR0913 - a field each
     source: str,
     split: str,
     plan: str,
@@ -129,16 +134,16 @@ def collect(  # noqa: PLR0913 - a field each
     files: Mapping[str, str] = MappingProxyType({}),
     indexes: Sequence[str] = (),
 ) -> Manifest:
-    """Sum the shards' infos up, in plan order.
+    """The manifest of a split, from the records of its shards.
 
     Args:
         source: its name.
         split: its name.
         plan: digest of the whole plan of this split.
-        policy: how images were stored, for people and loaders to read.
-        infos: one per planned shard, in plan order.
-        evaluated: photos that are evaluated on, too.
-        files: of the split, beside the shards and theirs -> xxh3 of each.
+        policy: how images were stored.
+        infos: one per planned shard, in order.
+        evaluated: photos that are also in evaluation splits.
+        files: other files of the split, not of one shard -> xxh3 of each.
         indexes: names of the index formats that the job writes.
     """
     manifest = Manifest(
@@ -149,32 +154,32 @@ def collect(  # noqa: PLR0913 - a field each
         policy=policy,
         samples=sum(info.samples for info in infos),
         bytes=sum(info.bytes for info in infos),
-        tally=add(info.tally for info in infos),
+        tally=sum_tallies(info.tally for info in infos),
         shards=tuple(infos),
         evaluated=evaluated,
         files=dict(files),
         indexes=tuple(sorted(indexes)),
     )
-    return msgspec.structs.replace(manifest, checksum=hash_bytes(encode(manifest)))
+    return msgspec.structs.replace(manifest, checksum=hash_bytes(encode_json(manifest)))
 
 
 def is_whole(folder: Path, manifest: Manifest) -> bool:
-    """Whether the file of a split's manifest is, byte for byte, what its checksum says."""
+    """Whether the manifest file of a split matches its own checksum, byte for byte."""
     content = (folder / MANIFEST).read_bytes()
-    said = f'"checksum": "{manifest.checksum}"'.encode()
-    return hash_bytes(content.replace(said, b'"checksum": ""')) == manifest.checksum
+    field = f'"checksum": "{manifest.checksum}"'.encode()
+    return hash_bytes(content.replace(field, b'"checksum": ""')) == manifest.checksum
 
 
-def encode(value: ShardInfo | Manifest | Sequence[ClassInfo]) -> bytes:
-    """Canonical JSON: same value, same bytes."""
+def encode_json(value: ShardInfo | Manifest | Sequence[ClassInfo]) -> bytes:
+    """Canonical JSON: equal values give equal bytes."""
     return msgspec.json.format(msgspec.json.encode(value, order="sorted")) + b"\n"
 
 
 def read_info(path: Path) -> ShardInfo | None:
-    """The commit record of a shard, or None if it has none, or one of another format version."""
+    """The record of a finished shard; None if it is missing or unreadable."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ShardInfo)
-    except (FileNotFoundError, *_DAMAGED):
+    except (FileNotFoundError, *_DECODE_ERRORS):
         return None
 
 
@@ -182,7 +187,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a split's folder.
 
     Raises:
-        CorruptShardError: if there is none, or it is not one, or of a version not known here.
+        CorruptShardError: if it is missing, damaged, or of an unsupported format version.
     """
     path = folder / MANIFEST
     try:
@@ -192,11 +197,11 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: no such file; expected a folder like OUT/refcoco/train that "
             f"`python -m convert.run` finished"
         ) from error
-    except _DAMAGED as error:
+    except _DECODE_ERRORS as error:
         raise CorruptShardError(f"{path}: not a manifest: {error}") from error
     if manifest.format_version != FORMAT_VERSION:
         raise CorruptShardError(
-            f"{path}: of format version {manifest.format_version}, this program reads "
-            f"{FORMAT_VERSION}; update glamm-shards"
+            f"{path}: format version {manifest.format_version}, expected {FORMAT_VERSION}; "
+            f"install a glamm-shards that reads it"
         )
     return manifest

@@ -1,11 +1,12 @@
-"""The schema of one training example.
+"""The schema of a sample: one photo with its annotations.
 
 All coordinates are pixels of the *stored* image, origin top-left, x right, y down. Boxes are
 half-open: a pixel (x, y) is inside when x0 <= x < x1 and y0 <= y < y1.
 
-The types are msgspec structs (frozen, compared by value): msgpack in and out, with validation, is
-then one call. `Size` and `Box` travel as arrays, the others as maps with named fields. None can be
-part of a cycle: Python's collector, which would cost as much as parsing them, leaves them alone.
+The types are msgspec structs (frozen, compared by value): encoding to msgpack and decoding with
+validation are one call each. `Size` and `Box` are encoded as arrays, the others as maps with named
+fields. They cannot form cycles, so Python's garbage collector, which would cost as much as parsing
+them, does not track them.
 """
 
 import re
@@ -13,21 +14,23 @@ from collections.abc import Mapping
 
 import msgspec
 
-from shards.errors import SampleError
-
 KEY_PATTERN = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
-"""`<source>-<id>`. No dot, since WebDataset cuts a member's name at its first one; no space, since
-DALI's index is separated by them; no leading `_`, since Hugging Face drops such files unsaid."""
+"""`<source>-<id>`. No dot: WebDataset cuts a member's name at the first one. No space: DALI's index
+is separated by spaces. No leading `_`: Hugging Face datasets silently skips such files."""
 
 MAX_KEY = 88
 """Bytes. With the longest extension, `.labels.png`, a name then fits ustar's 100-byte field."""
 
 Ids = Mapping[str, int | str | tuple[int | str, ...]]
-"""Upstream's own names of a thing: field name -> id, or ids in parallel to what they name."""
+"""Ids that the source gives: field name -> id, or a tuple of ids in parallel to what they name."""
 
 
 class Size(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Height and width in pixels."""
+    """Height and width in pixels.
+
+    >>> str(Size(height=480, width=640))
+    '640x480'
+    """
 
     height: int
     width: int
@@ -37,7 +40,12 @@ class Size(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Box(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Half-open rectangle."""
+    """Half-open rectangle: x0 <= x < x1 and y0 <= y < y1.
+
+    >>> box = Box(10, 20, 30, 60)
+    >>> box.x1 - box.x0, box.y1 - box.y0
+    (20, 40)
+    """
 
     x0: float
     y0: float
@@ -46,14 +54,25 @@ class Box(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Rle(msgspec.Struct, frozen=True, gc=False):
-    """One binary mask in COCO's compressed run-length encoding (column-major)."""
+    """One binary mask in COCO's compressed run-length encoding (column-major).
+
+    `shards.decode_mask` decodes it; `pycocotools.mask` accepts the same counts.
+
+    >>> Rle(Size(height=2, width=3), b"321").counts
+    b'321'
+    """
 
     size: Size
     counts: bytes
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """Characters [start, stop) of `Sample.captions[caption]`; Unicode code points, not bytes."""
+    """Characters [start, stop) of `Sample.captions[caption]`; Unicode code points, not bytes.
+
+    >>> captions, span = ("a red car",), Span(caption=0, start=2, stop=9)
+    >>> captions[span.caption][span.start : span.stop]
+    'red car'
+    """
 
     caption: int
     start: int
@@ -61,11 +80,18 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 
 class Region(msgspec.Struct, frozen=True, gc=False):
-    """One thing in the image and every way the source refers to it.
+    """One object in the image, with all phrases, boxes and masks that the source gives for it.
 
     Attributes:
-        attributes: what the source says it is like, in words.
-        parent: number of the region that this is a part of.
+        phrases: expressions that refer to it.
+        spans: where the captions mention it.
+        attributes: words that describe it, such as `wooden`.
+        parent: index of the region that this one is a part of.
+        ids: of the region and of its phrases, in parallel to them.
+
+    >>> region = Region(phrases=("the left cat",), box=Box(0, 0, 8, 8))
+    >>> region.mask is None
+    True
     """
 
     phrases: tuple[str, ...] = ()
@@ -79,14 +105,22 @@ class Region(msgspec.Struct, frozen=True, gc=False):
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):
-    """One utterance of a conversation."""
+    """One utterance of a conversation.
+
+    >>> Turn(speaker="human", text="What is on the table?").speaker
+    'human'
+    """
 
     speaker: str
     text: str
 
 
 class EncodedImage(msgspec.Struct, frozen=True, gc=False):
-    """A compressed image as stored; `extension` is the member's suffix without the dot."""
+    """A compressed image as stored; `extension` is the member's suffix without the dot.
+
+    >>> EncodedImage(b"...", "jpg", Size(480, 640)).extension
+    'jpg'
+    """
 
     data: bytes
     extension: str
@@ -97,7 +131,11 @@ class LabelMap(msgspec.Struct, frozen=True, gc=False):
     """One class id per pixel: an 8-bit mode-L PNG of the stored image's size; 255 is ignore.
 
     Attributes:
+        table: name of the label table; `classes.json` of the split has its rows.
         classes: the ids that occur, in ascending order, without 255.
+
+    >>> LabelMap(b"...", table="ade20k", classes=(2, 7)).classes
+    (2, 7)
     """
 
     png: bytes
@@ -106,13 +144,18 @@ class LabelMap(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One image with everything one source says about it.
+    """One photo with all annotations that one source has for it.
 
     Attributes:
-        key: `<source>-<id>`, unique over everything that was converted.
-        original_size: of the upstream photo, upright, before it was scaled to `image.size`.
-        file: name of the photo as upstream's annotations give it.
+        key: `<source>-<id>`, unique over the whole output.
+        original_size: of the source's photo, upright, before it was scaled to `image.size`.
+        file: name of the photo in the source's annotations.
         ids: of the photo and of its captions and conversations, in parallel to them.
+
+    >>> photo = EncodedImage(b"...", "jpg", Size(480, 640))
+    >>> sample = Sample("refcoco-000000581857", photo, Size(480, 640), captions=("a cat",))
+    >>> sample.captions[0]
+    'a cat'
     """
 
     key: str
@@ -124,38 +167,3 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     regions: tuple[Region, ...] = ()
     conversations: tuple[tuple[Turn, ...], ...] = ()
     labels: LabelMap | None = None
-
-
-def check(sample: Sample) -> Sample:
-    """Return the sample unchanged.
-
-    Raises:
-        SampleError: naming the sample and the first rule of docs/format.md it breaks.
-    """
-    if not KEY_PATTERN.fullmatch(sample.key) or len(sample.key) > MAX_KEY:
-        raise SampleError(
-            f"{sample.key!r}: a key matches {KEY_PATTERN.pattern!r} and has at most {MAX_KEY} bytes"
-        )
-    for number, region in enumerate(sample.regions):
-        where = f"{sample.key}: region {number}"
-        if region.mask is not None and region.mask.size != sample.image.size:
-            raise SampleError(f"{where}: mask is {region.mask.size}, image {sample.image.size}")
-        if region.box is not None and not _inside(region.box, sample.image.size):
-            raise SampleError(f"{where}: {region.box} leaves the image of {sample.image.size}")
-        if region.parent is not None and not 0 <= region.parent < len(sample.regions):
-            raise SampleError(f"{where}: its parent {region.parent} is not a region")
-        for span in region.spans:
-            _check_span(span, sample.captions, where)
-    return sample
-
-
-def _inside(box: Box, size: Size) -> bool:
-    return 0 <= box.x0 <= box.x1 <= size.width and 0 <= box.y0 <= box.y1 <= size.height
-
-
-def _check_span(span: Span, captions: tuple[str, ...], where: str) -> None:
-    if not 0 <= span.caption < len(captions):
-        raise SampleError(f"{where}: {span} names one of {len(captions)} captions")
-    length = len(captions[span.caption])
-    if not 0 <= span.start < span.stop <= length:
-        raise SampleError(f"{where}: {span} leaves its caption of {length} characters")

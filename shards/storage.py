@@ -1,4 +1,4 @@
-"""Where shards live: a folder, to which files are added whole or not at all."""
+"""Files of an output: their names, their checksums, and writing them whole or not at all."""
 
 import errno
 import fcntl
@@ -8,27 +8,70 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SUFFIX = ".tmp"
+from xxhash import xxh3_64, xxh3_64_hexdigest
+
+REJECTS = "rejects.jsonl"
+"""The items of a source that could not be planned. A shard's: see `rejects_name`."""
+EVAL_PHOTOS = "eval-photos."
+"""Start of the names of the lists of evaluation photos, in the output's own folder."""
+WORK = ".work"
+"""Folder in the output for what a running job needs; deleted when the job is done."""
+TEMPORARY = ".tmp"
+"""Suffix of files that are being written."""
+
+_CHUNK = 1 << 22
 _HOST = socket.gethostname().replace(".", "-")
+
+
+def rejects_name(shard: str) -> str:
+    """Name of the file that lists a shard's rejected and filtered items.
+
+    >>> rejects_name("refcoco-train-000000")
+    'refcoco-train-000000.rejects.jsonl'
+    """
+    return f"{shard}.{REJECTS}"
+
+
+def eval_photos_name(collection: str) -> str:
+    """Name of the list of a collection's evaluation photos.
+
+    >>> eval_photos_name("coco")
+    'eval-photos.coco.json'
+    """
+    return f"{EVAL_PHOTOS}{collection}.json"
+
+
+def hash_bytes(content: bytes) -> str:
+    """xxh3 of a file's content, 16 hexadecimal digits: finds accidents, not forgeries."""
+    return xxh3_64_hexdigest(content)
+
+
+def hash_file(path: Path) -> str:
+    """xxh3 of a file of any size, 16 hexadecimal digits."""
+    digest = xxh3_64()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def temporary_name(path: Path) -> Path:
     """Where to write before `publish`: beside `path`, hidden, named by host and process.
 
-    Two writers of one file, even on two machines, never share it. Both make the same bytes, so
-    whichever renames last does no harm.
+    Two writers of one file, even on two machines, never share it. Both write the same bytes, so it
+    does not matter which of them renames last.
     """
-    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}{SUFFIX}")
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}{TEMPORARY}")
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Rename into place. The file must already be synced; readers see all of it or nothing."""
+    """Rename a synced file into place: readers see the old file or the new one."""
     temporary.replace(path)
     sync_folder(path.parent)
 
 
 def publish_file(temporary: Path, path: Path) -> None:
-    """Sync a file that some library wrote, and rename it into place."""
+    """Sync a file that another library wrote, and rename it into place."""
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -51,7 +94,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_if_changed(path: Path, content: bytes) -> bool:
-    """`write_whole`, unless the file already says so; True if it was written."""
+    """`write_whole`, unless the file has this content already; True if it was written."""
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +103,7 @@ def write_if_changed(path: Path, content: bytes) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut."""
+    """Sync a folder, so that renames in it survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -69,11 +112,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(out: Path) -> int:
-    """Delete the temporary files that dead writers left in `OUT/<source>/<split>/`; their number.
+    """Delete temporary files that killed writers left in `OUT/<source>/<split>/`; their number.
 
-    One that is still alive loses its file, fails, and does no other harm.
+    A writer that is still running loses its file and fails; nothing else is affected.
     """
-    leftovers = [path for path in out.glob(f"*/*/.*{SUFFIX}") if path.is_file()]
+    leftovers = [path for path in out.glob(f"*/*/.*{TEMPORARY}") if path.is_file()]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
@@ -81,10 +124,10 @@ def sweep(out: Path) -> int:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
-    """Hold a folder against other holders; True if held, or if its file system knows no locks.
+    """Lock a folder; False if another process holds the lock.
 
-    The lock is on the folder itself: no file is written, and the kernel lets go of it when the
-    process dies, however it dies.
+    True also where the file system has no locks. The lock is on the folder itself: it needs no
+    file, and the kernel releases it when the process ends in any way.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:

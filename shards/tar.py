@@ -1,8 +1,8 @@
-"""Plain ustar files: the one place that knows tar.
+"""Plain ustar files: the only module that knows the tar format.
 
-Reproducible by construction: mtime, owner and mode are constants, members keep their order. Every
-header is one 512-byte block; the extended headers that other writers add cost plain webdataset
-1.75 times its reading speed, and wids loses keys to them.
+Deterministic: mtime, owner and mode are constants, members keep their order. Every header is one
+512-byte block: with the extended headers of other writers plain webdataset reads 1.75 times slower,
+and wids loses keys.
 """
 
 import tarfile
@@ -17,17 +17,16 @@ from shards.errors import CorruptShardError, SampleError
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
-"""Two empty blocks close an archive."""
+"""Two empty blocks end an archive."""
 MAX_NAME = 100
 """Bytes of the name field; longer names need a prefix or extended header, which wids misreads."""
 
-
 _MAX_SIZE = 8**11 - 1
-"""Eleven octal digits."""
+"""Largest size that the header holds: eleven octal digits."""
 
 
 def _template() -> tuple[bytes, bytes, int]:
-    """What is the same in every header: between name and size, after the checksum, and its sum."""
+    """The constant bytes of a header (between name and size, after the checksum), and their sum."""
     info = tarfile.TarInfo()
     info.mode = 0o644
     header = info.tobuf(tarfile.USTAR_FORMAT)
@@ -40,7 +39,7 @@ _BETWEEN, _AFTER, _SUM = _template()
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where one file's bytes lie in a tar: `size` bytes from `offset`; its header ends there."""
+    """Position of one file's content in a tar: `size` bytes from `offset`, after its header."""
 
     name: str
     offset: int
@@ -49,11 +48,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One sample in a tar.
+    """Position of one sample in a tar.
 
     Attributes:
         offset: of its first header.
-        size: from there to the end of its last block.
+        size: of all its blocks, up to the end of the last one.
         checksum: xxh3 of these bytes, 64 bits.
         members: in stored order.
     """
@@ -69,12 +68,12 @@ def member_bytes(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     """(header, content, padding to a whole block).
 
     Raises:
-        SampleError: if the name is not ASCII or too long for a plain header, or the content is.
+        SampleError: if the name is not ASCII, or name or content are too long for a plain header.
     """
     if not name.isascii() or len(name) > MAX_NAME:
-        raise SampleError(f"{name!r}: member names are ASCII and at most {MAX_NAME} bytes")
+        raise SampleError(f"{name!r}: member names are ASCII and have at most {MAX_NAME} bytes")
     if len(content) > _MAX_SIZE:
-        raise SampleError(f"{name}: {len(content)} bytes, a plain header can say {_MAX_SIZE}")
+        raise SampleError(f"{name}: has {len(content)} bytes, expected at most {_MAX_SIZE}")
     raw, size = name.encode(), b"%011o\0" % len(content)
     time = b"00000000000\0"
     checksum = b"%06o\0 " % (_SUM + sum(raw) + sum(size) + sum(time))
@@ -82,10 +81,10 @@ def member_bytes(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     return header, content, bytes(-len(content) % BLOCK)
 
 
-def lay_out(
+def encode_sample(
     key: str, members: Iterable[tuple[str, bytes]], offset: int
 ) -> tuple[list[bytes], Entry]:
-    """(bytes of a sample, in parts that are not copied together; where they lie).
+    """(the bytes of a sample as a list of buffers, to be written one after another; its position).
 
     Args:
         key: of the sample.
@@ -93,24 +92,24 @@ def lay_out(
         offset: of the sample in the tar.
 
     Raises:
-        SampleError: if a plain header cannot say it.
+        SampleError: if a name or content does not fit into a plain header.
     """
-    parts: list[bytes] = []
-    places: list[Member] = []
+    buffers: list[bytes] = []
+    positions: list[Member] = []
     checksum = xxh3_64()
     end = offset
     for extension, content in members:
         name = f"{key}.{extension}"
-        for part in member_bytes(name, content):
-            parts.append(part)
-            checksum.update(part)
-        places.append(Member(name, end + BLOCK, len(content)))
-        end += BLOCK + len(content) + len(parts[-1])
-    return parts, Entry(key, offset, end - offset, checksum.intdigest(), tuple(places))
+        for buffer in member_bytes(name, content):
+            buffers.append(buffer)
+            checksum.update(buffer)
+        positions.append(Member(name, end + BLOCK, len(content)))
+        end += BLOCK + len(content) + len(buffers[-1])
+    return buffers, Entry(key, offset, end - offset, checksum.intdigest(), tuple(positions))
 
 
 def read_members(path: Path) -> Iterator[tuple[Member, bytes]]:
-    """Yield the members of a tar with their contents, in order.
+    """Yield the members of a tar with their content, in order.
 
     Raises:
         CorruptShardError: naming the file if it is missing, cut short or not a tar.
@@ -123,7 +122,7 @@ def read_members(path: Path) -> Iterator[tuple[Member, bytes]]:
                 end = header.offset_data + -(-header.size // BLOCK) * BLOCK
             stream.seek(end)
             if stream.read() != END:
-                # tarfile itself takes a file cut at a member's border for a whole one.
+                # tarfile itself accepts a file that was cut between two members.
                 raise CorruptShardError(f"{path}: does not end with two empty blocks at {end}")
     except (OSError, tarfile.TarError, ValueError, OverflowError) as error:
         raise CorruptShardError(f"{path}: {error}") from error
@@ -141,10 +140,10 @@ def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
 
 
 def group_members(path: Path) -> Iterator[tuple[str, list[tuple[Member, bytes]]]]:
-    """Yield (key, members with their contents) of each sample of a tar, in order.
+    """Yield (key, members with their content) of each sample of a tar, in order.
 
     Raises:
-        CorruptShardError: as `read_members`.
+        CorruptShardError: see `read_members`.
     """
     for key, group in groupby(read_members(path), key=lambda pair: split_name(pair[0].name)[0]):
         yield key, list(group)
@@ -154,7 +153,7 @@ def read_samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield (key, each member's content by its extension) of each sample of a tar, in order.
 
     Raises:
-        CorruptShardError: as `read_members`.
+        CorruptShardError: see `read_members`.
     """
     for key, members in group_members(path):
         yield key, {split_name(member.name)[1]: content for member, content in members}
@@ -167,51 +166,51 @@ def parse_sample(data: memoryview) -> tuple[str, dict[str, bytes]]:
         data: from the first header of the sample to the end of its last block.
 
     Raises:
-        CorruptShardError: if a header is damaged; comparing checksums shows that before.
+        CorruptShardError: if a header is damaged. Compare the checksum first to find all damage.
     """
-    place, key = 0, ""
+    offset, key = 0, ""
     members: dict[str, bytes] = {}
-    while place < len(data):
-        key, extension = split_name(parse_name(data, place))
-        size = _size(data, place)
-        place += BLOCK
-        members[extension] = bytes(data[place : place + size])
-        place += -(-size // BLOCK) * BLOCK
+    while offset < len(data):
+        key, extension = split_name(parse_name(data, offset))
+        size = _parse_size(data, offset)
+        offset += BLOCK
+        members[extension] = bytes(data[offset : offset + size])
+        offset += -(-size // BLOCK) * BLOCK
     return key, members
 
 
-def parse_name(data: memoryview, place: int) -> str:
+def parse_name(data: memoryview, offset: int) -> str:
     """The member name in the header at an offset.
 
     Raises:
         CorruptShardError: if it is not ASCII.
     """
     try:
-        return bytes(data[place : place + MAX_NAME]).rstrip(b"\0").decode("ascii")
+        return bytes(data[offset : offset + MAX_NAME]).rstrip(b"\0").decode("ascii")
     except UnicodeDecodeError as error:
-        raise _damaged(place, "a name") from error
+        raise _damaged_header(offset, "a name") from error
 
 
-def _size(data: memoryview, place: int) -> int:
-    digits = bytes(data[place + 124 : place + 135])
+def _parse_size(data: memoryview, offset: int) -> int:
+    digits = bytes(data[offset + 124 : offset + 135])
     try:
         size = int(digits, 8)
     except ValueError as error:
-        raise _damaged(place, "a size") from error
-    if not 0 <= size <= len(data) - place - BLOCK:
-        raise _damaged(place, "a size")
+        raise _damaged_header(offset, "a size") from error
+    if not 0 <= size <= len(data) - offset - BLOCK:
+        raise _damaged_header(offset, "a size")
     return size
 
 
-def _damaged(place: int, what: str) -> CorruptShardError:
+def _damaged_header(offset: int, field: str) -> CorruptShardError:
     return CorruptShardError(
-        f"byte {place} of a sample: expected a tar header with {what}; `python -m shards.verify` "
-        f"tells more"
+        f"byte {offset} of a sample: expected a tar header with {field}; `python -m shards.verify` "
+        f"reports all damage"
     )
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Key and extension: the base name is cut at its first dot.
+    """(key, extension) of a member name: the base name is cut at its first dot.
 
     >>> split_name("ade20k-ADE_train_00000001.labels.png")
     ('ade20k-ADE_train_00000001', 'labels.png')

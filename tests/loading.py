@@ -5,7 +5,6 @@ import threading
 import time
 from pathlib import Path
 
-from shards.checksum import hash_file
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
 from shards.load.batches import LoaderOptions
@@ -13,8 +12,9 @@ from shards.load.loader import Loader, open_data
 from shards.load.reading.split import EVERYTHING
 from shards.load.sampling.plan import SampleOrder
 from shards.load.transforms import RawTransform
-from shards.manifest import MANIFEST, Tally, collect, encode
+from shards.manifest import MANIFEST, Tally, build_manifest, encode_json
 from shards.sample import EncodedImage, Region, Sample, Size
+from shards.storage import hash_file
 from shards.writer import ShardWriter
 
 
@@ -43,8 +43,8 @@ def write_split(folder: Path, sizes: list[int], first: int = 0, make=make_sample
         first += size
     merge_rows(folder, infos)
     files = {SAMPLES: hash_file(folder / SAMPLES)}
-    manifest = collect("small", "train", f"{first}", {}, infos, files=files)
-    (folder / MANIFEST).write_bytes(encode(manifest))
+    manifest = build_manifest("small", "train", f"{first}", {}, infos, files=files)
+    (folder / MANIFEST).write_bytes(encode_json(manifest))
     return folder
 
 

@@ -7,13 +7,20 @@ import msgspec
 
 from convert.config.config import SourceConfig
 from convert.job.scan import SplitPlan, planned_shards
-from shards.checksum import hash_file
 from shards.classes import CLASSES
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
-from shards.manifest import MANIFEST, Manifest, ShardInfo, collect, encode, read_info, read_manifest
-from shards.storage import write_if_changed
+from shards.manifest import (
+    MANIFEST,
+    Manifest,
+    ShardInfo,
+    build_manifest,
+    encode_json,
+    read_info,
+    read_manifest,
+)
+from shards.storage import hash_file, write_if_changed
 
 
 def finish_split(  # noqa: PLR0913 - a name each
@@ -42,14 +49,14 @@ def finish_split(  # noqa: PLR0913 - a name each
     _remove_others(folder, f"{source}-{split}-", set(names))
     table = entry.source.table
     if table is not None:
-        write_if_changed(folder / CLASSES, encode(table.classes))
+        write_if_changed(folder / CLASSES, encode_json(table.classes))
     files = [SAMPLES] if table is None else [CLASSES, SAMPLES]
     hashes = _known_hashes(folder, files, infos)
     if not hashes:
         merge_rows(folder, infos)
         hashes = {name: hash_file(folder / name) for name in files}
     policy: dict[str, object] = msgspec.to_builtins(entry.handling.image)
-    manifest = collect(
+    manifest = build_manifest(
         source,
         split,
         plan.digest,
@@ -59,7 +66,7 @@ def finish_split(  # noqa: PLR0913 - a name each
         files=hashes,
         indexes=indexes,
     )
-    write_if_changed(folder / MANIFEST, encode(manifest))
+    write_if_changed(folder / MANIFEST, encode_json(manifest))
     return manifest
 
 

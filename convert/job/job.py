@@ -11,18 +11,17 @@ from convert.engine.execute import Executor, Failed
 from convert.job.finish import finish_split
 from convert.job.prepare import Job, prepare
 from convert.job.progress import Display
-from convert.job.scan import WORK, SourcePlan, read_tasks
+from convert.job.scan import SourcePlan, read_tasks
 from convert.job.task import Recipe, Rejection, ShardMaker
 from convert.plan import ShardTask
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
 from shards.index.write import write_indexes
 from shards.manifest import MANIFEST, Manifest
-from shards.storage import write_if_changed
-from shards.verify import Finding, verify
-from shards.verify.finding import OTHERS
+from shards.storage import REJECTS, WORK, write_if_changed
+from shards.verify import Finding, verify_output
+from shards.verify.finding import FIX_OTHERS
 
-REFUSED = "rejects.jsonl"
 """In a source's folder: the row of an annotation file that must not be read."""
 
 
@@ -78,11 +77,11 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
         write_indexes(job.out, job.config.index_formats(), shards=False)
     except CorruptShardError as error:
         problem = f"index files could not be written: {error}"
-        outcome.damaged.append(Finding(".", problem, OTHERS))
+        outcome.damaged.append(Finding(".", problem, FIX_OTHERS))
     if not outcome.failed:
         if (job.out / WORK).exists():
             rmtree(job.out / WORK)
-        outcome.damaged += verify(job.out, "records")
+        outcome.damaged += verify_output(job.out, "records")
     return outcome
 
 
@@ -116,9 +115,9 @@ def _finish(job: Job, plan: SourcePlan, outcome: Outcome) -> None:
     folder = job.out / plan.source
     if plan.refused:
         row = Rejection(plan.source, "", "", "", plan.kind, plan.refused)
-        write_if_changed(folder / REFUSED, msgspec.json.encode(row) + b"\n")
+        write_if_changed(folder / REJECTS, msgspec.json.encode(row) + b"\n")
         return
-    (folder / REFUSED).unlink(missing_ok=True)
+    (folder / REJECTS).unlink(missing_ok=True)
     for split, part in plan.splits.items():
         manifest = finish_split(
             folder / split,

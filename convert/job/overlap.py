@@ -18,7 +18,7 @@ from convert.record import Item
 from convert.sources.files import DataRoot
 from convert.sources.source import ready_splits
 from shards.manifest import EvalOverlap
-from shards.storage import write_if_changed
+from shards.storage import eval_photos_name, write_if_changed
 
 TRAIN = "train"
 """Every other split is evaluated on."""
@@ -73,7 +73,7 @@ class EvalLister:
 
 def list_path(out: Path, collection: str) -> Path:
     """Where the list of a collection is: no source's folder has a dot in its name."""
-    return out / f"eval-photos.{collection}.json"
+    return out / eval_photos_name(collection)
 
 
 def read_eval_photos(out: Path, collection: str) -> EvalPhotos:

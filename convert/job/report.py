@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.job.scan import SourcePlan
-from shards.manifest import EvalOverlap, Manifest, Tally, add
+from shards.manifest import EvalOverlap, Manifest, Tally, sum_tallies
 
 
 def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
@@ -79,7 +79,7 @@ def by_source(manifests: Iterable[Manifest]) -> dict[str, Tally]:
     groups: defaultdict[str, list[Tally]] = defaultdict(list)
     for manifest in manifests:
         groups[manifest.source].append(manifest.tally)
-    return {source: add(tallies) for source, tallies in groups.items()}
+    return {source: sum_tallies(tallies) for source, tallies in groups.items()}
 
 
 def over_budget(tally: Tally, max_rejected: float) -> str:

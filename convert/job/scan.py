@@ -25,9 +25,7 @@ from convert.sources.files import DataRoot
 from convert.sources.source import ready_splits
 from shards.errors import CorruptShardError
 from shards.manifest import FORMAT_VERSION, NO_OVERLAP, EvalOverlap, read_info
-
-WORK = ".work"
-"""Folder in the output for what a running job needs; gone when the job is done."""
+from shards.storage import WORK
 
 
 def items_path(out: Path, task: ShardTask) -> Path:

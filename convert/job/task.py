@@ -23,6 +23,7 @@ from convert.sources.source import Source
 from shards.index import IndexFormat
 from shards.manifest import ShardInfo, Tally
 from shards.sample import Sample
+from shards.storage import rejects_name
 from shards.writer import ShardWriter
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -113,7 +114,7 @@ class ShardMaker:
                 task=task.digest,
                 tally=Tally(task.count, _sorted(lost), _sorted(notes), bytes_in, _sorted(left_out)),
                 indexes=self.indexes,
-                beside={f"{task.shard}.rejects.jsonl": rows} if rejections else {},
+                beside={rejects_name(task.shard): rows} if rejections else {},
             )
 
     def _convert(self, task: ShardTask, items: Sequence[Item]) -> Iterator[Converted | Rejection]:

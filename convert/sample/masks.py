@@ -46,9 +46,9 @@ def store_masks(
     if not groups:
         return (None,) * len(masks)
     try:
-        rle.pixels(size)  # before tables as long as its sides
+        rle.count_pixels(size)  # before tables as long as its sides
         rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
-        found = iter(rle.reduce(groups, size, stored, rows, columns))
+        found = iter(rle.resize_counts(groups, size, stored, rows, columns))
     except MaskError as error:
         raise MaskDecodeError(str(error)) from error
     return tuple(Rle(stored, next(found)) if parts else None for parts in masks)
@@ -63,7 +63,7 @@ def _counts(part: RawMask, size: Size) -> list[bytes]:
     if isinstance(part, Rle):
         return [part.counts]
     try:
-        return rle.write(rle.from_lengths([part.lengths], size))
+        return rle.encode_counts(rle.from_lengths([part.lengths], size))
     except MaskError as error:
         raise MaskDecodeError(str(error)) from error
 

@@ -1,8 +1,8 @@
 """Croissant 1.0: `croissant.json` of a source, for dataset searches and `mlcroissant`.
 
-Format: docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html. A FileObject per tar with its
-size and sha256; per split, FileSets of the members and a RecordSet of the photos. Annotations are
-msgpack, for which Croissant has no extraction: their FileSet says where they are.
+Format: docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html. Each tar is a FileObject with its
+size and sha256; each split has FileSets of the members and a RecordSet of the photos. Croissant
+cannot extract fields from msgpack, so the annotations are a FileSet only.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow.compute as pc
 
-from shards.index import IndexFiles, IndexFormat, Listing, Splits
+from shards.index import FileContents, IndexFormat, Listing, Splits
 from shards.layout import ANNOTATIONS, LABELS
 
 _CONTEXT = {
@@ -51,7 +51,7 @@ _CONTEXT = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-"""As the specification has it, every term of it."""
+"""All terms of the specification."""
 
 _MEDIA_TYPES = {
     "jpg": "image/jpeg",
@@ -64,8 +64,8 @@ _MEDIA_TYPES = {
 _Node = dict[str, object]
 
 
-def source_files(splits: Splits) -> IndexFiles:
-    """`croissant.json`; none without a sample."""
+def source_files(splits: Splits) -> FileContents:
+    """`croissant.json`; no file for a source without samples."""
     filled = {name: splits[name] for name in sorted(splits) if splits[name].manifest.samples}
     if not filled:
         return {}
@@ -92,10 +92,10 @@ def source_files(splits: Splits) -> IndexFiles:
 
 
 def _extensions(listing: Listing) -> Sequence[str]:
-    found = sorted(pc.unique(listing.rows["image"]).to_pylist())
+    extensions = sorted(pc.unique(listing.rows["image"]).to_pylist())
     if pc.any(pc.greater(listing.rows["labels_size"], 0)).as_py():
-        found.append(LABELS)
-    return [*found, ANNOTATIONS]
+        extensions.append(LABELS)
+    return [*extensions, ANNOTATIONS]
 
 
 def _tars(split: str, listing: Listing) -> Iterator[_Node]:

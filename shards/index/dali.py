@@ -6,12 +6,12 @@ Format: `tools/wds2idx.py` of NVIDIA/DALI. `v1.2 <samples>`, then a line per sam
 
 from collections.abc import Sequence
 
-from shards.index import IndexFiles, IndexFormat
+from shards.index import FileContents, IndexFormat
 from shards.tar import Entry, split_name
 
 
-def shard_files(name: str, entries: Sequence[Entry]) -> IndexFiles:
-    """`<name>.idx`; none for an empty shard, which DALI refuses."""
+def shard_files(name: str, entries: Sequence[Entry]) -> FileContents:
+    """`<name>.idx`; no file for an empty shard, which DALI cannot read."""
     if not entries:
         return {}
     lines = [f"v1.2 {len(entries)}", *map(_line, entries)]

@@ -1,9 +1,9 @@
 """Megatron-Energon 7: a source as a dataset, with `.tar.idx` files and a `.nv-meta` folder.
 
 Format: `flavors/webdataset/{itar,indexing,prepare}.py` of NVIDIA/Megatron-Energon. A `.tar.idx`
-holds where each sample's first header is, and where the last sample ends, as little-endian uint64.
-`.nv-meta/index.sqlite` has a row for each sample and each part of one. Energon refuses shards
-without samples: they are left out.
+holds the offset of each sample and the end of the last one, as little-endian uint64.
+`.nv-meta/index.sqlite` has a row for each sample and each member. Energon rejects shards without
+samples, so they are left out.
 """
 
 import json
@@ -12,30 +12,30 @@ import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from shards.index import IndexFiles, IndexFormat, LargeFiles, Listing, Splits
+from shards.index import FileContents, IndexFiles, IndexFormat, Listing, Splits
 from shards.index.energon_database import write_database
 from shards.manifest import ShardInfo
 from shards.tar import Entry
 
 _VERSION = "7.4.1"
-"""Of Energon, whose tables these are."""
+"""The version of Energon that these tables are of."""
 _META = ".nv-meta"
 _NAMESPACE = uuid.UUID("8b5f0f1c-5d36-5c0e-9a53-0f5f9a1f7c11")
-"""Of the uuids that say whether an index changed: the same shards have the same one."""
+"""Namespace of the uuid of an index: the same shards give the same uuid."""
 _DATASET = "__module__: megatron.energon\n__class__: CrudeWebdataset\n"
 
 
-def shard_files(name: str, entries: Sequence[Entry]) -> IndexFiles:
-    """`<name>.tar.idx`; none for an empty shard."""
+def shard_files(name: str, entries: Sequence[Entry]) -> FileContents:
+    """`<name>.tar.idx`; no file for an empty shard."""
     if not entries:
         return {}
-    places = [entry.offset for entry in entries]
-    places.append(entries[-1].offset + entries[-1].size)
-    return {f"{name}.tar.idx": struct.pack(f"<{len(places)}Q", *places)}
+    offsets = [entry.offset for entry in entries]
+    offsets.append(entries[-1].offset + entries[-1].size)
+    return {f"{name}.tar.idx": struct.pack(f"<{len(offsets)}Q", *offsets)}
 
 
-def source_files(splits: Splits) -> LargeFiles:
-    """Everything in `.nv-meta`, the database as a function; none for a source without samples."""
+def source_files(splits: Splits) -> IndexFiles:
+    """The files of `.nv-meta`; none for a source without samples."""
     filled = {name: listing for name, listing in splits.items() if listing.manifest.samples}
     if not filled:
         return {}
@@ -51,7 +51,7 @@ def source_files(splits: Splits) -> LargeFiles:
     }
     content = "/".join(info.sha256 for _, info in shards)
     return {
-        # First: it refuses shards that Energon would.
+        # First: writing it raises for shards that Energon rejects.
         f"{_META}/index.sqlite": partial(write_database, partial(_shards, filled)),
         f"{_META}/.info.json": json.dumps(info, indent=2).encode(),
         f"{_META}/split.yaml": _split_yaml(filled).encode(),
@@ -72,14 +72,14 @@ def _path(listing: Listing, info: ShardInfo) -> str:
 
 
 def _split_yaml(splits: Splits) -> str:
-    """The parts that Energon asks for: it skips an empty one, and fails where one is not listed."""
-    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    """The three splits that Energon requires: an empty list is fine, a missing one is an error."""
+    groups: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for name, listing in splits.items():
-        part = next((part for part in ("val", "test") if name.startswith(part)), "train")
-        parts[part] += [_path(listing, info) for info in listing.manifest.shards if info.samples]
+        group = next((group for group in ("val", "test") if name.startswith(group)), "train")
+        groups[group] += [_path(listing, info) for info in listing.manifest.shards if info.samples]
     lines = ["exclude: []", "split_parts:"]
-    for part, paths in parts.items():
-        lines.append(f"  {part}:{'' if paths else ' []'}")
+    for group, paths in groups.items():
+        lines.append(f"  {group}:{'' if paths else ' []'}")
         lines += [f"  - {path}" for path in paths]
     return "\n".join(lines) + "\n"
 

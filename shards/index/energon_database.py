@@ -1,7 +1,7 @@
-"""Energon's `index.sqlite`: a row for each sample and each part of one, of ten million as of ten.
+"""Energon's `index.sqlite`: a row for each sample and each member, for any number of samples.
 
-It grows in a file, beyond the 2 GiB that SQLite could give as bytes, and the memory it takes does
-not grow with it. Schema: `flavors/webdataset/indexing.py` of NVIDIA/Megatron-Energon.
+It is written to a file, since SQLite returns at most 2 GiB as bytes, and in constant memory.
+Schema: `flavors/webdataset/indexing.py` of NVIDIA/Megatron-Energon.
 """
 
 import sqlite3
@@ -13,9 +13,9 @@ from shards.errors import CorruptShardError
 from shards.tar import Entry, split_name
 
 _MEBIBYTES = 64
-"""For the pages that are at work, and again for sorting; the rest is in files."""
-_WRITER = slice(92, 100)
-"""In the header: which version of SQLite wrote last, and when; nobody needs it."""
+"""Of memory for cached pages, and as much again for sorting; the rest is in files."""
+_VERSION_FIELDS = slice(92, 100)
+"""In the header: the version of SQLite that wrote last, and a change counter. Set to zero."""
 _SETTINGS = """
 PRAGMA page_size = 4096; PRAGMA auto_vacuum = NONE; PRAGMA encoding = 'UTF-8';
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
@@ -38,29 +38,29 @@ CREATE INDEX idx_sample_parts_full ON sample_parts(
 
 
 def write_database(shards: Callable[[], Iterable[Sequence[Entry]]], path: Path) -> None:
-    """Write the database of some shards, in the order of their numbers.
+    """Write the database of some shards, in order.
 
-    The same rows give the same bytes: whatever a build of SQLite may choose is set, and who wrote
-    the file is taken out of it.
+    The same rows give the same bytes: every setting that depends on the build of SQLite is fixed,
+    and the version of the writer is set to zero.
 
     Args:
-        shards: gives the samples of each; one shard is in memory at a time.
-        path: where nothing is yet.
+        shards: returns the samples of each; one shard is in memory at a time.
+        path: of a file that does not exist yet.
 
     Raises:
-        CorruptShardError: if a key comes more than once, which Energon refuses.
-        OSError: if it cannot be written, such as on a full disk.
+        CorruptShardError: if a key occurs more than once, which Energon rejects.
+        OSError: if the file cannot be written, for example on a full disk.
     """
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             _fill(database, shards())
     except sqlite3.IntegrityError as error:
-        raise CorruptShardError(f"a key comes more than once, in {path.name}: {error}") from error
+        raise CorruptShardError(f"{path.name}: a key occurs more than once: {error}") from error
     except sqlite3.OperationalError as error:
         raise OSError(f"{path}: {error}") from error
     with path.open("r+b") as stream:
-        stream.seek(_WRITER.start)
-        stream.write(bytes(_WRITER.stop - _WRITER.start))
+        stream.seek(_VERSION_FIELDS.start)
+        stream.write(bytes(_VERSION_FIELDS.stop - _VERSION_FIELDS.start))
 
 
 def _fill(database: sqlite3.Connection, shards: Iterable[Sequence[Entry]]) -> None:
@@ -68,21 +68,23 @@ def _fill(database: sqlite3.Connection, shards: Iterable[Sequence[Entry]]) -> No
     database.executescript(f"{_SETTINGS} {cache} {_SCHEMA}")
     database.execute("BEGIN")
     for tar, entries in enumerate(shards):
-        database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _rows(tar, entries))
         database.executemany(
-            "INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _parts(tar, entries)
+            "INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _sample_rows(tar, entries)
+        )
+        database.executemany(
+            "INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _member_rows(tar, entries)
         )
     for statement in _INDICES.split(";"):
         database.execute(statement)
     database.execute("COMMIT")
 
 
-def _rows(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, str, int, int, int]]:
+def _sample_rows(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, str, int, int, int]]:
     for number, entry in enumerate(entries):
         yield tar, entry.key, number, entry.offset, entry.size
 
 
-def _parts(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, int, str, int, int]]:
+def _member_rows(tar: int, entries: Sequence[Entry]) -> Iterator[tuple[int, int, str, int, int]]:
     for number, entry in enumerate(entries):
         for member in entry.members:
             yield tar, number, split_name(member.name)[1], member.offset, member.size

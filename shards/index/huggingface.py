@@ -1,20 +1,20 @@
 """Hugging Face `datasets`: `README.md` of the whole output, a dataset card.
 
 Format: the YAML between the `---` lines, `configs` and `dataset_info`
-(huggingface.co/docs/hub/datasets-manual-configuration). One config per source, every column with
-its type: without types, datasets infers them from the first five samples of the first shard, and
-what differs later is cut off or fails.
+(huggingface.co/docs/hub/datasets-manual-configuration). One config per source, with the type
+of every column: without types, datasets infers them from the first five samples of the first shard,
+and later samples that differ are truncated or raise an error.
 
-datasets decodes `.mp` itself. `ids` differ from source to source: `json` holds any map, which
-datasets knows since 4.7.
+datasets decodes `.mp` itself. The fields of `ids` differ between sources: their type is `json`, a
+map of any fields, which datasets has since version 4.7.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
-from shards.index import IndexFiles, IndexFormat, Splits
+from shards.index import FileContents, IndexFormat, Sources, Splits
 from shards.layout import ANNOTATIONS, LABELS
 
 _ANNOTATIONS = f"""\
@@ -57,15 +57,15 @@ stored photo; `pycocotools.mask.decode` takes a mask as it is.
 """
 
 
-def output_files(sources: Mapping[str, Splits]) -> IndexFiles:
-    """`README.md`; none without a sample, since datasets wants at least one file per config."""
-    found = {
+def output_files(sources: Sources) -> FileContents:
+    """`README.md`; configs without samples are left out, since datasets rejects them."""
+    with_samples = {
         name: {
             split: listing for split, listing in sorted(splits.items()) if listing.manifest.samples
         }
         for name, splits in sorted(sources.items())
     }
-    filled = {name: splits for name, splits in found.items() if splits}
+    filled = {name: splits for name, splits in with_samples.items() if splits}
     if not filled:
         return {}
     card = ["---\n", "configs:\n"]
@@ -113,7 +113,7 @@ def _rows(name: str, splits: Splits) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A scalar that YAML takes for nothing but text, such as `no` or `1e3`."""
+    """A quoted YAML string, so that `no` or `1e3` is read as text."""
     return json.dumps(text)
 
 

@@ -1,4 +1,4 @@
-"""The formats a config may name."""
+"""All index formats, by the name that a config uses."""
 
 from shards.index import IndexFormat
 from shards.index.croissant import CROISSANT

@@ -1,8 +1,8 @@
-"""Our own index: a row for every sample, as an Arrow file that is mapped and never loaded.
+"""Our own index: an Arrow file with a row for each sample, to be memory-mapped.
 
-Format: Arrow IPC (arrow.apache.org/docs/format/Columnar.html), not compressed, so that a row of ten
-million is found without reading the others. `<shard>.arrow` is written with its shard,
-`samples.arrow` beside the manifest has them all in order.
+Format: Arrow IPC (arrow.apache.org/docs/format/Columnar.html), not compressed, so that one of ten
+million rows is read without the others. `<shard>.arrow` is written with its shard; `samples.arrow`
+beside the manifest has the rows of all shards in order.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,14 +17,14 @@ from shards.tar import Entry, Member
 
 SAMPLES = "samples.arrow"
 _BATCH = 65_536
-"""Rows in a batch of `samples.arrow`: few enough to copy, many enough that ten million are few."""
+"""Rows of a record batch of `samples.arrow`: small to copy, and not many batches for 10 million."""
 
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
-        ("shard", pa.uint32()),  # number of the shard in its split
+        ("shard", pa.uint32()),  # index of the shard in its split
         ("offset", pa.uint64()),  # of the sample's first header
-        ("size", pa.uint32()),  # to the end of its last block
+        ("size", pa.uint32()),  # of all its blocks, up to the end of the last one
         ("checksum", pa.uint64()),  # xxh3 of these bytes
         ("image", pa.string()),  # extension of the image
         ("image_offset", pa.uint64()),  # of the content, in the tar
@@ -44,25 +44,25 @@ SCHEMA = pa.schema(
         ("phrases", pa.uint32()),
         ("captions", pa.uint32()),
         ("conversations", pa.uint32()),
-        ("classes", pa.list_(pa.string())),  # categories of the regions, each once
-        ("label_classes", pa.list_(pa.uint8())),  # class ids in the label map, 255 left out
+        ("classes", pa.list_(pa.string())),  # categories of the regions, without duplicates
+        ("label_classes", pa.list_(pa.uint8())),  # class ids in the label map, without 255
     ]
 )
 
 
 class Rows:
-    """The rows of a shard, as they are written."""
+    """The rows of a shard that is being written."""
 
     def __init__(self, shard: int) -> None:
         self._shard = shard
         self._rows: list[dict[str, object]] = []
 
     def add(self, sample: Sample, entry: Entry) -> None:
-        """Describe one sample, in stored order."""
-        places: dict[str, tuple[int, int]] = {
+        """Append the row of a sample, in stored order."""
+        positions: dict[str, tuple[int, int]] = {
             name: (m.offset, m.size) for name, m in zip(_roles(entry), entry.members, strict=True)
         }
-        labels = places.get("labels", (0, 0))
+        labels = positions.get("labels", (0, 0))
         regions = sample.regions
         self._rows.append(
             {
@@ -72,12 +72,12 @@ class Rows:
                 "size": entry.size,
                 "checksum": entry.checksum,
                 "image": sample.image.extension,
-                "image_offset": places["image"][0],
-                "image_size": places["image"][1],
+                "image_offset": positions["image"][0],
+                "image_size": positions["image"][1],
                 "labels_offset": labels[0],
                 "labels_size": labels[1],
-                "annotations_offset": places["annotations"][0],
-                "annotations_size": places["annotations"][1],
+                "annotations_offset": positions["annotations"][0],
+                "annotations_size": positions["annotations"][1],
                 "height": sample.image.size.height,
                 "width": sample.image.size.width,
                 "original_height": sample.original_size.height,
@@ -95,11 +95,11 @@ class Rows:
         )
 
     def table(self) -> pa.Table:
-        """The rows so far."""
+        """The rows as a table."""
         return pa.Table.from_pylist(self._rows, SCHEMA)
 
     def encode(self) -> bytes:
-        """The rows as a file."""
+        """The rows as the content of `<shard>.arrow`."""
         return encode_table(self.table())
 
 
@@ -110,7 +110,7 @@ def _roles(entry: Entry) -> Iterator[str]:
 
 
 def encode_table(table: pa.Table) -> bytes:
-    """A table as an Arrow file; the same rows give the same bytes."""
+    """The content of an Arrow file; the same rows give the same bytes."""
     out = pa.BufferOutputStream()
     with pa.ipc.new_file(out, SCHEMA) as writer:
         writer.write_table(table.combine_chunks(), max_chunksize=_BATCH)
@@ -119,31 +119,33 @@ def encode_table(table: pa.Table) -> bytes:
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The rows of a file, mapped into memory; columns that are not known here are left out.
+    """The rows of a file, memory-mapped; unknown columns are left out.
 
     Raises:
-        CorruptShardError: if there is none, or it is not of this schema.
+        CorruptShardError: if it is missing, not an Arrow file, or lacks a column.
     """
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except FileNotFoundError as error:
         raise CorruptShardError(
-            f"{path}: no such file; `python -m shards.index` makes it"
+            f"{path}: no such file; `python -m shards.verify` says how to restore it"
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise CorruptShardError(f"{path}: not an Arrow file: {error}") from error
-    lacking = [field.name for field in SCHEMA if field not in list(table.schema)]
-    if lacking:
-        raise CorruptShardError(f"{path}: lacks {', '.join(lacking)}, or has it of another type")
+    missing = [field.name for field in SCHEMA if field not in list(table.schema)]
+    if missing:
+        raise CorruptShardError(
+            f"{path}: the columns {', '.join(missing)} are missing or of another type"
+        )
     return table.select(SCHEMA.names)
 
 
 def write_merged(paths: Sequence[Path], target: Path) -> None:
-    """All rows of a split's shards in one file; one shard is in memory at a time.
+    """Write all rows of a split's shards to one file; one shard is in memory at a time.
 
     Args:
         paths: of the shards' files, in order.
-        target: written in place; give a temporary name.
+        target: written in place, so use a temporary name.
     """
     with pa.OSFile(str(target), "wb") as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
         for batch in _batches(paths):
@@ -151,19 +153,19 @@ def write_merged(paths: Sequence[Path], target: Path) -> None:
 
 
 def _batches(paths: Iterable[Path]) -> Iterator[pa.Table]:
-    waiting: list[pa.Table] = []
+    pending: list[pa.Table] = []
     for path in paths:
-        waiting.append(read_rows(path))
-        if sum(table.num_rows for table in waiting) >= _BATCH:
-            whole = pa.concat_tables(waiting).combine_chunks()
-            yield whole.slice(0, _BATCH)
-            waiting = [whole.slice(_BATCH)]
-    if waiting:
-        yield pa.concat_tables(waiting).combine_chunks()
+        pending.append(read_rows(path))
+        if sum(table.num_rows for table in pending) >= _BATCH:
+            rows = pa.concat_tables(pending).combine_chunks()
+            yield rows.slice(0, _BATCH)
+            pending = [rows.slice(_BATCH)]
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks()
 
 
 def entries_of(table: pa.Table) -> Iterator[Entry]:
-    """The samples' places, as the writer had them."""
+    """The positions of the samples, as the writer recorded them."""
     columns = [
         "key", "offset", "size", "checksum", "image", "image_offset", "image_size",
         "labels_offset", "labels_size", "annotations_offset", "annotations_size",

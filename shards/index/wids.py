@@ -1,8 +1,8 @@
-"""wids 0.1: `shardindex.json` of a split, for random access by the number of a sample.
+"""wids 0.1: `shardindex.json` of a split, for random access by sample number.
 
-Format: `wids/wids_index.py` of webdataset/webdataset before 1.0, and the wids package. It asks for
-an md5 of every shard, which nothing else here needs. So this is the one format whose function is
-not of its arguments alone: it reads every shard from the disk, once, a piece at a time.
+Format: `wids/wids_index.py` of webdataset/webdataset before 1.0, and the wids package. It requires
+an md5 of every shard, which no other index has. So this is the only format that reads files: every
+shard once, in chunks.
 """
 
 import hashlib
@@ -10,16 +10,16 @@ import json
 from pathlib import Path
 
 from shards.errors import CorruptShardError
-from shards.index import IndexFiles, IndexFormat, Listing
+from shards.index import FileContents, IndexFormat, Listing
 
 _CHUNK = 1 << 22
 
 
-def split_files(listing: Listing) -> IndexFiles:
-    """`shardindex.json` of the shards that have samples, each of which is read once; or none.
+def split_files(listing: Listing) -> FileContents:
+    """`shardindex.json` of the shards with samples; no file if there are none. Reads every shard.
 
     Raises:
-        CorruptShardError: if a shard is missing. What else befell one is for `shards.verify`.
+        CorruptShardError: if a shard cannot be read. `shards.verify` finds other damage.
     """
     if not listing.manifest.samples:
         return {}
@@ -43,14 +43,14 @@ def split_files(listing: Listing) -> IndexFiles:
 
 
 def _md5(path: Path) -> str:
-    found = hashlib.md5(usedforsecurity=False)
+    digest = hashlib.md5(usedforsecurity=False)
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
-                found.update(chunk)
+                digest.update(chunk)
     except OSError as error:
         raise CorruptShardError(f"{path}: {error.strerror}") from error
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 WIDS = IndexFormat("wids", ("*/*/shardindex.json",), split_files=split_files)

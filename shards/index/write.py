@@ -1,23 +1,19 @@
-"""Write the index files of finished splits, at the end of a job or afterwards."""
+"""Write the index files of finished splits, at the end of a job or later."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from shards.checksum import hash_file
 from shards.classes import read_classes
 from shards.errors import CorruptShardError
-from shards.index import IndexFormat, LargeFiles, Listing, Writer
+from shards.index import IndexFiles, IndexFormat, Listing, Sources, WriteFile
 from shards.index.samples import SAMPLES, read_rows, write_merged
-from shards.manifest import Manifest, ShardInfo, read_manifest
-from shards.storage import publish_file, temporary_name, write_if_changed
-
-Sources = Mapping[str, Mapping[str, Listing]]
-"""Source -> split -> listing."""
+from shards.manifest import MANIFEST, Manifest, ShardInfo, read_manifest
+from shards.storage import hash_file, publish_file, temporary_name, write_if_changed
 
 
 def merge_rows(folder: Path, shards: Sequence[ShardInfo]) -> None:
-    """Make `samples.arrow` of the shards' own files."""
-    folder.mkdir(parents=True, exist_ok=True)  # a split without a photo has no folder yet
+    """Write `samples.arrow` of a split from the index files of its shards."""
+    folder.mkdir(parents=True, exist_ok=True)  # a split without samples has no folder yet
     temporary = temporary_name(folder / SAMPLES)
     try:
         write_merged([folder / f"{info.name}.arrow" for info in shards], temporary)
@@ -27,65 +23,70 @@ def merge_rows(folder: Path, shards: Sequence[ShardInfo]) -> None:
 
 
 def open_listing(folder: Path, manifest: Manifest | None = None) -> Listing:
-    """A split with its rows.
+    """The listing of a finished split.
 
     Raises:
-        CorruptShardError: if a file is missing or does not fit the others.
+        CorruptShardError: if a file is missing, or contradicts another.
     """
     manifest = manifest or read_manifest(folder)
     rows = read_rows(folder / SAMPLES)
     if rows.num_rows != manifest.samples:
         raise CorruptShardError(
-            f"{folder / SAMPLES}: {rows.num_rows} rows, the manifest has {manifest.samples} samples"
+            f"{folder / SAMPLES}: has {rows.num_rows} rows, expected the {manifest.samples} "
+            f"samples of the manifest; `python -m shards.verify` says how to restore it"
         )
     classes = {info.id: info.name for info in read_classes(folder)}
     return Listing(folder, manifest, rows, classes)
 
 
-def find_listings(out: Path) -> dict[str, dict[str, Listing]]:
-    """Every finished split below a folder: source -> split -> listing, in alphabetical order."""
-    found: dict[str, dict[str, Listing]] = {}
-    for path in sorted(out.glob("*/*/manifest.json")):
+def open_listings(out: Path) -> dict[str, dict[str, Listing]]:
+    """Source -> split -> listing of every finished split in an output, in alphabetical order."""
+    sources: dict[str, dict[str, Listing]] = {}
+    for path in sorted(out.glob(f"*/*/{MANIFEST}")):
         listing = open_listing(path.parent)
-        found.setdefault(listing.manifest.source, {})[listing.manifest.split] = listing
-    return found
+        sources.setdefault(listing.manifest.source, {})[listing.manifest.split] = listing
+    return sources
 
 
 def write_indexes(out: Path, formats: Sequence[IndexFormat], *, shards: bool) -> int:
-    """Write all files of some formats, for everything that is finished; how many were changed.
+    """Write all files of these formats for all finished splits; the number of changed files.
 
     Args:
-        out: of the job.
-        formats: which.
-        shards: also the files beside each shard, which a job has written with the shard.
+        out: with SOURCE/SPLIT/ below it.
+        formats: whose files to write.
+        shards: whether to write the files beside the tars, too. A job has written them.
     """
-    sources = find_listings(out)
+    sources = open_listings(out)
     written = 0
     for format_ in formats:
         for folder, files in index_files(out, format_, sources, shards=shards):
             for name, content in files.items():
-                written += write_content(folder / name, content)
+                written += write_index_file(folder / name, content)
     return written
 
 
 def index_files(
     out: Path, format_: IndexFormat, sources: Sources, *, shards: bool
-) -> Iterator[tuple[Path, LargeFiles]]:
-    """(folder, files) of everything that one format wants."""
+) -> Iterator[tuple[Path, IndexFiles]]:
+    """(folder, files) of everything that a format writes."""
     for source, splits in sources.items():
         for listing in splits.values():
-            for info, entries in listing.shards() if shards else ():
-                yield listing.folder, format_.shard_files(info.name, entries)
-            yield listing.folder, format_.split_files(listing)
-        yield out / source, format_.source_files(splits)
-    yield out, format_.output_files(sources)
+            if shards and format_.shard_files is not None:
+                for info, entries in listing.shards():
+                    yield listing.folder, format_.shard_files(info.name, entries)
+            if format_.split_files is not None:
+                yield listing.folder, format_.split_files(listing)
+        if format_.source_files is not None:
+            yield out / source, format_.source_files(splits)
+    if format_.output_files is not None:
+        yield out, format_.output_files(sources)
 
 
-def write_content(path: Path, content: bytes | Writer) -> bool:
-    """Write one file of a format, whole or not at all, unless it already says so; True if written.
+def write_index_file(path: Path, content: bytes | WriteFile) -> bool:
+    """Write one file, whole or not at all, unless it has this content already; True if written.
 
     Raises:
-        CorruptShardError: if the shards are such that the format has no file for them.
+        CorruptShardError: if the format cannot represent these shards.
     """
     if isinstance(content, bytes):
         return write_if_changed(path, content)

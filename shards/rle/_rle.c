@@ -1,12 +1,12 @@
-/* Masks in the run domain: the compiled twin of plain.py, bit for bit.
+/* Masks in the run domain: computes what numpy_kernel.py computes, bit for bit.
  *
- * A mask is held as its edges: the sorted, distinct places p < area, counted column by column,
+ * A mask is held as its edges: the sorted, distinct positions p < area, counted column by column,
  * where its pixels change; before the first they are 0. Compressed counts and run lengths are read
  * into edges, every operation maps edges to edges in one pass, and edges are written out again.
  *
  * Memory: every array grows with its input or its result, never with a number that was read.
- * Everything that a caller hands over is checked before it is used as an index; positions fit 32
- * bits, since no side of a mask is longer than LONGEST. Loops run without the interpreter's lock.
+ * Every argument is checked before it is used as an index; positions fit 32 bits, since no side of
+ * a mask is longer than MAX_SIDE. Loops release the interpreter's lock.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,46 +15,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST 65535      /* pixels of a side, those of the largest JPEG */
-#define NOWHERE UINT32_MAX  /* more than any place in a mask */
-#define LONGEST_NUMBER 35   /* bits of a number that is read */
-#define MOST_BYTES 7        /* that a number is written in */
+#define MAX_SIDE 65535         /* pixels: the side of the largest JPEG */
+#define NO_POSITION UINT32_MAX /* more than any position in a mask */
+#define MAX_NUMBER_BITS 35     /* of a number that is read */
+#define MAX_NUMBER_BYTES 7     /* of a number that is written */
 
-typedef enum { FINE = 0, NO_MEMORY, BAD_COUNTS, BAD_RUNS, BAD_TABLE } Outcome;
+typedef enum { OK = 0, NO_MEMORY, BAD_COUNTS, BAD_RUNS, BAD_TABLE } Outcome;
 
 /* ---- Growing arrays ---------------------------------------------------------------------- */
 
-/* at[-1] and at[count] may be written: places for sentinels. */
+/* at[-1] and at[count] may be written: they are for sentinels. */
 typedef struct {
     uint32_t *at;
-    size_t count, room;
+    size_t count, capacity;
 } Edges;
 
 typedef struct {
     unsigned char *bytes;
-    size_t size, room;
+    size_t size, capacity;
 } Text;
 
-static Outcome make_room(Edges *edges, size_t room)
+static Outcome reserve(Edges *edges, size_t capacity)
 {
     uint32_t *base = edges->at ? edges->at - 1 : NULL;
 
-    if (edges->at && room <= edges->room)
-        return FINE;
-    if (room < 2 * edges->room)
-        room = 2 * edges->room;
-    if (room > SIZE_MAX / sizeof *base - 2)
+    if (edges->at && capacity <= edges->capacity)
+        return OK;
+    if (capacity < 2 * edges->capacity)
+        capacity = 2 * edges->capacity;
+    if (capacity > SIZE_MAX / sizeof *base - 2)
         return NO_MEMORY;
-    base = realloc(base, (room + 2) * sizeof *base);
+    base = realloc(base, (capacity + 2) * sizeof *base);
     if (!base)
         return NO_MEMORY;
-    base[0] = NOWHERE;
+    base[0] = NO_POSITION;
     edges->at = base + 1;
-    edges->room = room;
-    return FINE;
+    edges->capacity = capacity;
+    return OK;
 }
 
-static void drop(Edges *edges)
+static void free_edges(Edges *edges)
 {
     if (edges->at)
         free(edges->at - 1);
@@ -63,44 +63,44 @@ static void drop(Edges *edges)
 
 static void swap(Edges *one, Edges *other)
 {
-    Edges kept = *one;
+    Edges copy = *one;
     *one = *other;
-    *other = kept;
+    *other = copy;
 }
 
-static Outcome make_text(Text *text, size_t more)
+static Outcome reserve_text(Text *text, size_t more)
 {
-    size_t room = text->size + more;
+    size_t capacity = text->size + more;
     unsigned char *bytes;
 
-    if (room < more)
+    if (capacity < more)
         return NO_MEMORY;
-    if (text->bytes && room <= text->room)
-        return FINE;
-    if (room < 2 * text->room)
-        room = 2 * text->room;
-    bytes = realloc(text->bytes, room + !room);
+    if (text->bytes && capacity <= text->capacity)
+        return OK;
+    if (capacity < 2 * text->capacity)
+        capacity = 2 * text->capacity;
+    bytes = realloc(text->bytes, capacity + !capacity);
     if (!bytes)
         return NO_MEMORY;
     text->bytes = bytes;
-    text->room = room;
-    return FINE;
+    text->capacity = capacity;
+    return OK;
 }
 
-/* Adds a place; one that is there already is taken away. Needs room; places come sorted. */
-static inline void toggle(Edges *edges, uint32_t place)
+/* Appends a position, or removes it if it is the last one. Needs capacity; called in order. */
+static inline void toggle(Edges *edges, uint32_t position)
 {
     size_t count = edges->count;
-    int same = edges->at[(ptrdiff_t)count - 1] == place;
+    int same = edges->at[(ptrdiff_t)count - 1] == position;
 
-    edges->at[count] = place;
+    edges->at[count] = position;
     edges->count = count + 1 - 2 * (size_t)same;
 }
 
 /* ---- Counts and run lengths -------------------------------------------------------------- */
 
-/* Cancels equal places, and drops those at the end of the mask. */
-static void settle(Edges *edges, uint32_t area)
+/* Cancels pairs of equal positions, and removes one at the end of the mask. */
+static void cancel_pairs(Edges *edges, uint32_t area)
 {
     size_t index, count = edges->count;
 
@@ -110,13 +110,13 @@ static void settle(Edges *edges, uint32_t area)
     edges->count -= edges->count && edges->at[edges->count - 1] == area;
 }
 
-/* The ends of all runs, in order, not settled. Room: one place per byte. */
-static Outcome read_counts(const unsigned char *text, size_t size, uint32_t area, Edges *edges)
+/* The ends of all runs, in order, with equal ones. Needs capacity for one per byte. */
+static Outcome decode_counts(const unsigned char *text, size_t size, uint32_t area, Edges *edges)
 {
     const unsigned char *end = text + size;
     uint32_t *at = edges->at;
-    uint32_t place = 0;
-    int64_t before = 0, last = 0; /* the two runs before; the first is none to differ from */
+    uint32_t position = 0;
+    int64_t before = 0, last = 0; /* the two runs before; the first is never subtracted */
 
     edges->count = 0;
     if (!size)
@@ -134,7 +134,7 @@ static Outcome read_counts(const unsigned char *text, size_t size, uint32_t area
             if (group > 63)
                 return BAD_COUNTS;
             do {
-                if (text == end || shift == LONGEST_NUMBER)
+                if (text == end || shift == MAX_NUMBER_BITS)
                     return BAD_COUNTS;
                 group = (uint32_t)*text++ - 48u;
                 if (group > 63)
@@ -145,34 +145,34 @@ static Outcome read_counts(const unsigned char *text, size_t size, uint32_t area
             run = (int64_t)bits - ((int64_t)(group >> 4 & 1) << shift);
         }
         run += before;
-        if ((uint64_t)run > area - place) /* a negative run is a large one */
+        if ((uint64_t)run > area - position) /* a negative run is a large one */
             return BAD_COUNTS;
         before = last;
         last = at == edges->at ? 0 : run;
-        place += (uint32_t)run;
-        *at++ = place;
+        position += (uint32_t)run;
+        *at++ = position;
     }
     edges->count = (size_t)(at - edges->at);
-    return place == area ? FINE : BAD_COUNTS;
+    return position == area ? OK : BAD_COUNTS;
 }
 
-/* Appends the counts of a settled mask. */
-static Outcome write_counts(Edges *edges, uint32_t area, Text *text)
+/* Appends the counts of a mask without equal positions. */
+static Outcome encode_counts(Edges *edges, uint32_t area, Text *text)
 {
-    int64_t place = 0, before = 0, last = 0;
+    int64_t position = 0, before = 0, last = 0;
     unsigned char *out;
     size_t index;
 
-    if (edges->count > SIZE_MAX / MOST_BYTES - 1 ||
-        make_text(text, MOST_BYTES * (edges->count + 1)) != FINE)
+    if (edges->count > SIZE_MAX / MAX_NUMBER_BYTES - 1 ||
+        reserve_text(text, MAX_NUMBER_BYTES * (edges->count + 1)) != OK)
         return NO_MEMORY;
     out = text->bytes + text->size;
     edges->at[edges->count] = area;
     for (index = 0; index <= edges->count; index++) {
-        int64_t run = edges->at[index] - place;
+        int64_t run = edges->at[index] - position;
         int64_t rest = run - before;
 
-        while ((uint64_t)(rest + 16) >= 32) { /* more than its sign is left above this group */
+        while ((uint64_t)(rest + 16) >= 32) { /* not only the sign is left above this group */
             int64_t group = rest & 31;
             *out++ = (unsigned char)(48 + 32 + group);
             rest = (rest - group) / 32;
@@ -180,144 +180,143 @@ static Outcome write_counts(Edges *edges, uint32_t area, Text *text)
         *out++ = (unsigned char)(48 + (rest & 31));
         before = last;
         last = index ? run : 0;
-        place += run;
+        position += run;
     }
     text->size = (size_t)(out - text->bytes);
-    return FINE;
+    return OK;
 }
 
-/* Many masks as run lengths: borrowed from the caller. */
+/* Masks as run lengths: borrowed from the caller. */
 typedef struct {
     const uint32_t *lengths;
     const int64_t *ends;
     size_t runs, masks;
 } Runs;
 
-static Outcome read_runs(const Runs *runs, size_t mask, uint32_t area, Edges *edges)
+static Outcome runs_to_edges(const Runs *runs, size_t mask, uint32_t area, Edges *edges)
 {
     int64_t start = mask ? runs->ends[mask - 1] : 0, stop = runs->ends[mask];
-    uint64_t place = 0; /* the sum of less than 2**32 runs, each less than 2**32 */
+    uint64_t position = 0; /* the sum of less than 2**32 runs, each less than 2**32 */
     int64_t index;
 
     if (start < 0 || stop <= start || (uint64_t)stop > runs->runs ||
-        (uint64_t)(stop - start) > (uint64_t)LONGEST * LONGEST + 1)
+        (uint64_t)(stop - start) > (uint64_t)MAX_SIDE * MAX_SIDE + 1)
         return BAD_RUNS;
-    if (make_room(edges, (size_t)(stop - start)) != FINE)
+    if (reserve(edges, (size_t)(stop - start)) != OK)
         return NO_MEMORY;
     for (index = start; index < stop; index++) {
-        place += runs->lengths[index];
-        edges->at[index - start] = (uint32_t)place;
+        position += runs->lengths[index];
+        edges->at[index - start] = (uint32_t)position;
     }
-    if (place != area)
+    if (position != area)
         return BAD_RUNS;
     edges->count = (size_t)(stop - start);
-    settle(edges, area);
-    return FINE;
+    cancel_pairs(edges, area);
+    return OK;
 }
 
-/* Masks on their way out: `runs` holds all lengths, `ends` is as long as there are masks. */
+/* Masks to return: `runs` holds all lengths, `ends` one value per mask. */
 typedef struct {
     Edges runs;
     int64_t *ends;
     size_t masks;
-} Made;
+} MaskList;
 
-static Outcome write_runs(const Edges *edges, uint32_t area, Made *made)
+static Outcome edges_to_runs(const Edges *edges, uint32_t area, MaskList *output)
 {
-    size_t index, count = made->runs.count;
-    uint32_t place = 0;
+    size_t index, count = output->runs.count;
+    uint32_t position = 0;
 
-    if (make_room(&made->runs, count + edges->count + 1) != FINE)
+    if (reserve(&output->runs, count + edges->count + 1) != OK)
         return NO_MEMORY;
     for (index = 0; index < edges->count; index++) {
-        made->runs.at[count++] = edges->at[index] - place;
-        place = edges->at[index];
+        output->runs.at[count++] = edges->at[index] - position;
+        position = edges->at[index];
     }
-    made->runs.at[count++] = area - place;
-    made->runs.count = count;
-    made->ends[made->masks++] = (int64_t)count;
-    return FINE;
+    output->runs.at[count++] = area - position;
+    output->runs.count = count;
+    output->ends[output->masks++] = (int64_t)count;
+    return OK;
 }
 
 /* ---- Union ------------------------------------------------------------------------------- */
 
-static Outcome either(Edges *one, Edges *other, Edges *both)
+static Outcome merge(Edges *one, Edges *other, Edges *both)
 {
     const uint32_t *a, *b;
     uint32_t *out;
     int in_a = 0, in_b = 0, in = 0;
 
-    if (make_room(both, one->count + other->count) != FINE)
+    if (reserve(both, one->count + other->count) != OK)
         return NO_MEMORY;
-    one->at[one->count] = other->at[other->count] = NOWHERE;
+    one->at[one->count] = other->at[other->count] = NO_POSITION;
     a = one->at;
     b = other->at;
     out = both->at;
     for (;;) {
-        uint32_t place = *a < *b ? *a : *b;
-        int at_a = *a == place, at_b = *b == place;
+        uint32_t position = *a < *b ? *a : *b;
+        int at_a = *a == position, at_b = *b == position;
 
-        if (place == NOWHERE)
+        if (position == NO_POSITION)
             break;
         in_a ^= at_a;
         in_b ^= at_b;
         a += at_a;
         b += at_b;
-        *out = place;
+        *out = position;
         out += in ^ (in_a | in_b);
         in = in_a | in_b;
     }
     both->count = (size_t)(out - both->at);
-    return FINE;
+    return OK;
 }
 
-/* Level k holds the union of 2**k masks, or nothing: no edge is merged more than log(masks)
- * times, however many parts a mask has. */
+/* Level k holds the union of 2**k masks, or nothing: an edge is merged at most log(masks) times. */
 typedef struct {
     Edges level[64];
     int full[64];
     Edges spare;
 } Union;
 
-static Outcome unite(Union *all, Edges *edges)
+static Outcome add_to_union(Union *all, Edges *edges)
 {
     int level = 0;
 
     for (; all->full[level]; level++) {
-        if (either(&all->level[level], edges, &all->spare) != FINE)
+        if (merge(&all->level[level], edges, &all->spare) != OK)
             return NO_MEMORY;
         swap(edges, &all->spare);
         all->full[level] = 0;
     }
     swap(edges, &all->level[level]);
     all->full[level] = 1;
-    return make_room(edges, 0);
+    return reserve(edges, 0);
 }
 
-static Outcome take_union(Union *all, Edges *edges)
+static Outcome finish_union(Union *all, Edges *edges)
 {
     int level;
 
-    if (make_room(edges, 0) != FINE)
+    if (reserve(edges, 0) != OK)
         return NO_MEMORY;
     edges->count = 0;
     for (level = 0; level < 64; level++)
         if (all->full[level]) {
-            if (either(&all->level[level], edges, &all->spare) != FINE)
+            if (merge(&all->level[level], edges, &all->spare) != OK)
                 return NO_MEMORY;
             swap(edges, &all->spare);
             all->full[level] = 0;
         }
-    return FINE;
+    return OK;
 }
 
-static void drop_union(Union *all)
+static void free_union(Union *all)
 {
     int level;
 
     for (level = 0; level < 64; level++)
-        drop(&all->level[level]);
-    drop(&all->spare);
+        free_edges(&all->level[level]);
+    free_edges(&all->spare);
 }
 
 /* ---- Nearest-neighbour resize ------------------------------------------------------------ */
@@ -325,16 +324,17 @@ static void drop_union(Union *all)
 typedef struct {
     uint32_t height, width, area;          /* of the source */
     uint32_t new_height, new_width, new_area;
-    uint32_t *above;  /* [height + 1] target rows that are taken from above a source row */
-    uint32_t *before; /* [width + 2] target columns that are taken from before a source column */
-    uint32_t *base;   /* [width + 1] where a source column begins in the target */
-    uint32_t *keep;   /* [width + 1] all bits set if it is taken */
-    int repeats;      /* a source column is taken more than once */
-    int same;         /* the target is the source */
+    uint32_t *above;    /* [height + 1] target rows taken from above a source row */
+    uint32_t *before;   /* [width + 2] target columns taken from before a source column */
+    uint32_t *base;     /* [width + 1] where a source column begins in the target */
+    uint32_t *taken;    /* [width + 1] all bits set if the source column is used */
+    int repeats;        /* a source column is used more than once */
+    int same;           /* the target is the source */
 } Scale;
 
 /* count[i] for i of 0 to old + extra: how many of the table are less than i. */
-static Outcome rank(const int64_t *table, size_t new, size_t old, size_t extra, uint32_t *count)
+static Outcome count_below(const int64_t *table, size_t new, size_t old, size_t extra,
+                           uint32_t *count)
 {
     size_t index, value = 0;
 
@@ -347,10 +347,10 @@ static Outcome rank(const int64_t *table, size_t new, size_t old, size_t extra, 
     }
     for (; value <= old + extra; value++)
         count[value] = (uint32_t)new;
-    return FINE;
+    return OK;
 }
 
-static Outcome make_scale(Scale *scale, const int64_t *rows, const int64_t *columns)
+static Outcome fill_scale(Scale *scale, const int64_t *rows, const int64_t *columns)
 {
     size_t height = scale->height, width = scale->width, x;
 
@@ -359,9 +359,9 @@ static Outcome make_scale(Scale *scale, const int64_t *rows, const int64_t *colu
     if (!scale->above || !scale->before)
         return NO_MEMORY;
     scale->base = scale->before + width + 2;
-    scale->keep = scale->base + width + 2;
-    if (rank(rows, scale->new_height, height, 0, scale->above) != FINE ||
-        rank(columns, scale->new_width, width, 1, scale->before) != FINE)
+    scale->taken = scale->base + width + 2;
+    if (count_below(rows, scale->new_height, height, 0, scale->above) != OK ||
+        count_below(columns, scale->new_width, width, 1, scale->before) != OK)
         return BAD_TABLE;
     scale->same = scale->new_height == height && scale->new_width == width;
     for (x = 0; x <= height; x++)
@@ -370,21 +370,21 @@ static Outcome make_scale(Scale *scale, const int64_t *rows, const int64_t *colu
         uint32_t copies = scale->before[x + 1] - scale->before[x];
 
         scale->base[x] = scale->before[x] * scale->new_height;
-        scale->keep[x] = copies ? UINT32_MAX : 0;
+        scale->taken[x] = copies ? UINT32_MAX : 0;
         scale->repeats |= copies > 1;
         scale->same &= scale->before[x] == x;
     }
-    return FINE;
+    return OK;
 }
 
-static void drop_scale(Scale *scale)
+static void free_scale(Scale *scale)
 {
     free(scale->above);
     free(scale->before);
 }
 
-/* Where no column is repeated, places keep their order: each is mapped for itself. */
-static void shrink(const Scale *scale, Edges *edges)
+/* If no column is repeated, positions stay in order: each is mapped by itself. */
+static void map_positions(const Scale *scale, Edges *edges)
 {
     const uint32_t height = scale->height;
     uint32_t *at = edges->at;
@@ -394,75 +394,76 @@ static void shrink(const Scale *scale, Edges *edges)
         uint32_t x = at[index] / height;
         uint32_t y = at[index] - x * height;
 
-        at[index] = scale->base[x] + (scale->above[y] & scale->keep[x]);
+        at[index] = scale->base[x] + (scale->above[y] & scale->taken[x]);
     }
-    settle(edges, scale->new_area);
+    cancel_pairs(edges, scale->new_area);
 }
 
-/* Any table. A column that is repeated has its edges repeated, and one more between two copies
- * if it does not end as it began; one that is left out has that one only. */
-static Outcome stretch(const Scale *scale, const Edges *edges, Edges *out)
+/* Any table. The edges of a repeated column are repeated, with one more between two copies if the
+ * column ends in another value than it began with; of a column that is left out, only that one
+ * remains. */
+static Outcome map_columns(const Scale *scale, const Edges *edges, Edges *out)
 {
     const uint32_t height = scale->height;
     size_t index = 0;
 
-    if (make_room(out, 0) != FINE)
+    if (reserve(out, 0) != OK)
         return NO_MEMORY;
     out->count = 0;
     while (index < edges->count) {
         uint32_t x = edges->at[index] / height, copy;
         uint32_t copies = scale->before[x + 1] - scale->before[x];
-        uint32_t place = scale->base[x];
+        uint32_t position = scale->base[x];
         uint64_t next = (uint64_t)(x + 1) * height;
         size_t stop, inside;
 
         if (edges->at[index] == x * height) {
-            if (make_room(out, out->count + 1) != FINE)
+            if (reserve(out, out->count + 1) != OK)
                 return NO_MEMORY;
-            toggle(out, place);
+            toggle(out, position);
             index++;
         }
         for (stop = index; stop < edges->count && edges->at[stop] < next; stop++)
             ;
         if (!copies && (stop - index) & 1) {
-            if (make_room(out, out->count + 1) != FINE)
+            if (reserve(out, out->count + 1) != OK)
                 return NO_MEMORY;
-            toggle(out, place);
+            toggle(out, position);
         }
-        for (copy = 0; copy < copies; copy++, place += scale->new_height) {
-            if (make_room(out, out->count + (stop - index) + 1) != FINE)
+        for (copy = 0; copy < copies; copy++, position += scale->new_height) {
+            if (reserve(out, out->count + (stop - index) + 1) != OK)
                 return NO_MEMORY;
             if (copy && (stop - index) & 1)
-                toggle(out, place);
+                toggle(out, position);
             for (inside = index; inside < stop; inside++)
-                toggle(out, place + scale->above[edges->at[inside] - x * height]);
+                toggle(out, position + scale->above[edges->at[inside] - x * height]);
         }
         index = stop;
     }
     out->count -= out->count && out->at[out->count - 1] == scale->new_area;
-    return FINE;
+    return OK;
 }
 
 static Outcome resize(const Scale *scale, Edges *edges, Edges *spare)
 {
     if (!scale->repeats) {
-        shrink(scale, edges);
-        return FINE;
+        map_positions(scale, edges);
+        return OK;
     }
-    if (stretch(scale, edges, spare) != FINE)
+    if (map_columns(scale, edges, spare) != OK)
         return NO_MEMORY;
     swap(edges, spare);
-    return FINE;
+    return OK;
 }
 
 /* ---- EXIF orientations ------------------------------------------------------------------- */
 
-/* By half a turn: the places from the other end. */
-static Outcome reverse(const Edges *edges, uint32_t area, Edges *out)
+/* Rotates by 180 degrees: the positions, counted from the other end. */
+static Outcome rotate_half(const Edges *edges, uint32_t area, Edges *out)
 {
     size_t index;
 
-    if (make_room(out, edges->count + 1) != FINE)
+    if (reserve(out, edges->count + 1) != OK)
         return NO_MEMORY;
     out->count = 0;
     if (edges->count & 1)
@@ -470,18 +471,18 @@ static Outcome reverse(const Edges *edges, uint32_t area, Edges *out)
     for (index = edges->count; index-- > 0;)
         if (edges->at[index])
             toggle(out, area - edges->at[index]);
-    return FINE;
+    return OK;
 }
 
-/* Upside down: the places of each column from its other end. */
-static Outcome upend(const Edges *edges, uint32_t height, uint32_t width, Edges *out)
+/* Flips the rows: the positions of each column, counted from its other end. */
+static Outcome flip_rows(const Edges *edges, uint32_t height, uint32_t width, Edges *out)
 {
-    int in = 0, shown = 0; /* the pixel before the column, here and in the result */
-    uint32_t done = 0;     /* columns */
+    int in = 0, in_result = 0; /* the pixel before the column, in the mask and in the result */
+    uint32_t done = 0;         /* columns */
     size_t index = 0;
 
-    /* At most two places more than its own for a column that has any. */
-    if (edges->count > SIZE_MAX / 4 || make_room(out, 3 * edges->count + 1) != FINE)
+    /* A column with edges gets at most two more. */
+    if (edges->count > SIZE_MAX / 4 || reserve(out, 3 * edges->count + 1) != OK)
         return NO_MEMORY;
     out->count = 0;
     while (index < edges->count) {
@@ -490,9 +491,9 @@ static Outcome upend(const Edges *edges, uint32_t height, uint32_t width, Edges 
         size_t stop, inside;
         int below;
 
-        if (x > done && shown != in) {
+        if (x > done && in_result != in) {
             toggle(out, done * height);
-            shown = in;
+            in_result = in;
         }
         if (edges->at[index] == start) {
             in = !in;
@@ -501,23 +502,24 @@ static Outcome upend(const Edges *edges, uint32_t height, uint32_t width, Edges 
         for (stop = index; stop < edges->count && edges->at[stop] < next; stop++)
             ;
         below = in ^ (int)((stop - index) & 1);
-        if (shown != below)
+        if (in_result != below)
             toggle(out, start);
         for (inside = stop; inside-- > index;)
             toggle(out, start + height - (edges->at[inside] - start));
-        shown = in;
+        in_result = in;
         in = below;
         done = x + 1;
         index = stop;
     }
-    if (done < width && shown != in)
+    if (done < width && in_result != in)
         toggle(out, done * height);
-    return FINE;
+    return OK;
 }
 
-/* The ends of the 1s of every column: bounds[first[x]] to bounds[first[x + 1]], rows of 0 to
- * height. [2 * (edges + width)], [width + 2]; column `width` has none. */
-static void cut_columns(const Edges *edges, uint32_t height, uint32_t width, uint32_t *bounds,
+/* The rows (0 to height) where the 1s of each column begin and end: those of column x are
+ * bounds[first[x]] to bounds[first[x + 1]]. bounds: [2 * (edges + width)]; first: [width + 2];
+ * column `width` has none. */
+static void column_bounds(const Edges *edges, uint32_t height, uint32_t width, uint32_t *bounds,
                         size_t *first)
 {
     size_t index = 0, count = 0;
@@ -545,14 +547,16 @@ static void cut_columns(const Edges *edges, uint32_t height, uint32_t width, uin
     first[width] = first[width + 1] = count;
 }
 
-/* The rows where columns x - 1 and x differ, as ends of spans: at most as many as both have. */
-static size_t differ(const uint32_t *bounds, const size_t *first, uint32_t x, uint32_t *ends)
+/* The spans of rows where columns x - 1 and x differ: at most as many ends as both columns have. */
+static size_t column_difference(const uint32_t *bounds, const size_t *first, uint32_t x,
+                                uint32_t *ends)
 {
     size_t a = x ? first[x - 1] : first[0], a_stop = first[x], b = a_stop, b_stop = first[x + 1];
     size_t count = 0;
 
     while (a < a_stop || b < b_stop) {
-        uint32_t in_a = a < a_stop ? bounds[a] : NOWHERE, in_b = b < b_stop ? bounds[b] : NOWHERE;
+        uint32_t in_a = a < a_stop ? bounds[a] : NO_POSITION;
+        uint32_t in_b = b < b_stop ? bounds[b] : NO_POSITION;
 
         a += in_a <= in_b;
         b += in_b <= in_a;
@@ -562,24 +566,25 @@ static size_t differ(const uint32_t *bounds, const size_t *first, uint32_t x, ui
     return count;
 }
 
-/* Rows for columns: row by row, a mask changes where two neighbouring columns differ. */
+/* Exchanges rows and columns: along a row, a mask changes where neighbouring columns differ. */
 static Outcome transpose(const Edges *edges, uint32_t height, uint32_t width, Edges *out)
 {
-    size_t room = 2 * ((size_t)width + edges->count), total = 0, index;
-    uint32_t *bounds = malloc(2 * room * sizeof *bounds), *ends;
+    size_t capacity = 2 * ((size_t)width + edges->count), total = 0, index;
+    uint32_t *bounds = malloc(2 * capacity * sizeof *bounds), *ends;
     size_t *first = malloc(((size_t)width + 2) * sizeof *first);
-    size_t *row = calloc((size_t)height + 1, sizeof *row); /* edges of a row, then where they go */
+    /* edges per row, then where each row begins in `out` */
+    size_t *row = calloc((size_t)height + 1, sizeof *row);
     Outcome outcome = NO_MEMORY;
     uint32_t x, y;
 
     if (!bounds || !first || !row)
         goto done;
-    ends = bounds + room;
-    cut_columns(edges, height, width, bounds, first);
+    ends = bounds + capacity;
+    column_bounds(edges, height, width, bounds, first);
     for (x = 0; x <= width; x++) {
-        size_t count = differ(bounds, first, x, ends);
+        size_t count = column_difference(bounds, first, x, ends);
 
-        for (index = 0; index < count; index++) /* a sum of steps, and unsigned: it may wrap */
+        for (index = 0; index < count; index++) /* a sum of +1 and -1; unsigned, so it may wrap */
             row[ends[index]] += index & 1 ? (size_t)-1 : 1;
     }
     for (y = 0, index = 0; y < height; y++) {
@@ -587,18 +592,18 @@ static Outcome transpose(const Edges *edges, uint32_t height, uint32_t width, Ed
         row[y] = total;
         total += index;
     }
-    if (make_room(out, total) != FINE)
+    if (reserve(out, total) != OK)
         goto done;
     for (x = 0; x <= width; x++) {
-        size_t count = differ(bounds, first, x, ends);
+        size_t count = column_difference(bounds, first, x, ends);
 
         for (index = 0; index < count; index += 2)
             for (y = ends[index]; y < ends[index + 1]; y++)
                 out->at[row[y]++] = y * width + x;
     }
     out->count = total;
-    settle(out, height * width);
-    outcome = FINE;
+    cancel_pairs(out, height * width);
+    outcome = OK;
 done:
     free(bounds);
     free(first);
@@ -606,35 +611,35 @@ done:
     return outcome;
 }
 
-static Outcome turn(Edges *edges, uint32_t height, uint32_t width, int orientation, Edges *spare)
+static Outcome orient(Edges *edges, uint32_t height, uint32_t width, int orientation, Edges *spare)
 {
     uint32_t area = height * width;
 
     if (orientation >= 5) {
-        if (transpose(edges, height, width, spare) != FINE)
+        if (transpose(edges, height, width, spare) != OK)
             return NO_MEMORY;
         swap(edges, spare);
         height = width;
         width = area / height;
     }
     if (orientation % 2 == 0) {
-        if (upend(edges, height, width, spare) != FINE)
+        if (flip_rows(edges, height, width, spare) != OK)
             return NO_MEMORY;
         swap(edges, spare);
     }
     if (orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7) {
-        if (reverse(edges, area, spare) != FINE)
+        if (rotate_half(edges, area, spare) != OK)
             return NO_MEMORY;
         swap(edges, spare);
     }
-    return FINE;
+    return OK;
 }
 
 /* ---- Boxes and pixels -------------------------------------------------------------------- */
 
-static void box(const Edges *edges, uint32_t height, uint32_t area, double *corners)
+static void bounding_box(const Edges *edges, uint32_t height, uint32_t area, double *corners)
 {
-    uint32_t left = NOWHERE, top = NOWHERE, right = 0, bottom = 0;
+    uint32_t left = NO_POSITION, top = NO_POSITION, right = 0, bottom = 0;
     size_t index;
 
     for (index = 0; index < edges->count; index += 2) {
@@ -646,7 +651,7 @@ static void box(const Edges *edges, uint32_t height, uint32_t area, double *corn
 
         left = x0 < left ? x0 : left;
         top = y0 < top ? y0 : top;
-        right = x1 + 1; /* they come sorted */
+        right = x1 + 1; /* edges are sorted */
         bottom = y1 + 1 > bottom ? y1 + 1 : bottom;
     }
     corners[0] = edges->count ? left : 0;
@@ -655,13 +660,13 @@ static void box(const Edges *edges, uint32_t height, uint32_t area, double *corn
     corners[3] = bottom;
 }
 
-/* Bytes of 0 and 1, row after row: the changes down each column, then each row added to the one
- * above it, which the compiler does many bytes at a time. */
+/* Bytes of 0 and 1: writes the changes down each column, then xors each row with the one above it,
+ * which the compiler vectorises. */
 static void paint(const Edges *edges, uint32_t height, uint32_t width, unsigned char *out,
                   Py_ssize_t pitch)
 {
     size_t index = 0;
-    uint32_t x, y, from = width, to = 0; /* columns that any edge touches */
+    uint32_t x, y, from = width, to = 0; /* columns that hold any 1 */
     unsigned char in = 0;
 
     for (y = 0; y < height; y++)
@@ -695,15 +700,15 @@ static void paint(const Edges *edges, uint32_t height, uint32_t width, unsigned 
     }
 }
 
-/* Whether a column begins with another pixel than the one before it ended with. */
-static inline int begins(const unsigned char *top, const unsigned char *bottom, uint32_t x)
+/* Whether a column begins with another value than the column before ended with. */
+static inline int starts_change(const unsigned char *top, const unsigned char *bottom, uint32_t x)
 {
     return (top[x] != 0) != (x && bottom[x - 1] != 0);
 }
 
-/* The other way round: where a row differs from the one above it, sorted by column. */
-static Outcome trace(const unsigned char *mask, uint32_t height, uint32_t width, Py_ssize_t pitch,
-                     Edges *found, size_t *column, Edges *out)
+/* The edges of pixels: where a row differs from the one above it, sorted by column. */
+static Outcome find_edges(const unsigned char *mask, uint32_t height, uint32_t width,
+                          Py_ssize_t pitch, Edges *found, size_t *column, Edges *out)
 {
     const unsigned char *bottom = mask + (Py_ssize_t)(height - 1) * pitch;
     size_t total = 0, index;
@@ -725,7 +730,7 @@ static Outcome trace(const unsigned char *mask, uint32_t height, uint32_t width,
                     continue;
                 }
             }
-            if (make_room(found, found->count + 16) != FINE)
+            if (reserve(found, found->count + 16) != OK)
                 return NO_MEMORY;
             for (uint32_t end = width - x >= 8 ? x + 8 : width; x < end; x++)
                 if ((row[x] != 0) != (above[x] != 0)) {
@@ -736,46 +741,46 @@ static Outcome trace(const unsigned char *mask, uint32_t height, uint32_t width,
         }
     }
     for (x = 0; x < width; x++) {
-        size_t count = column[x] + (size_t)begins(mask, bottom, x);
+        size_t count = column[x] + (size_t)starts_change(mask, bottom, x);
 
-        column[x] = total; /* where its first place goes */
+        column[x] = total; /* where its first position goes */
         total += count;
     }
-    if (make_room(out, total) != FINE)
+    if (reserve(out, total) != OK)
         return NO_MEMORY;
     for (x = 0; x < width; x++)
-        if (begins(mask, bottom, x))
+        if (starts_change(mask, bottom, x))
             out->at[column[x]++] = x * height;
     for (index = 0; index < found->count; index += 2) {
         x = found->at[index];
         out->at[column[x]++] = x * height + found->at[index + 1];
     }
     out->count = total;
-    return FINE;
+    return OK;
 }
 
-/* ---- What the interpreter hands over ------------------------------------------------------ */
+/* ---- Arguments and results ---------------------------------------------------------------- */
 
 static PyObject *fail(Outcome outcome)
 {
     if (outcome == NO_MEMORY)
         return PyErr_NoMemory();
     PyErr_SetString(PyExc_ValueError,
-                    outcome == BAD_TABLE ? "a table of rows or columns is not sorted or leaves "
+                    outcome == BAD_TABLE ? "a table of rows or columns is not sorted or exceeds "
                                            "the source"
                                          : "runs or their ends do not cover masks of this size");
     return NULL;
 }
 
-static int fits(Py_ssize_t height, Py_ssize_t width)
+static int check_size(Py_ssize_t height, Py_ssize_t width)
 {
-    if (height >= 1 && width >= 1 && height <= LONGEST && width <= LONGEST)
+    if (height >= 1 && width >= 1 && height <= MAX_SIDE && width <= MAX_SIDE)
         return 1;
     PyErr_SetString(PyExc_ValueError, "a mask of no pixels, or larger than any picture");
     return 0;
 }
 
-static int aligned(const Py_buffer *buffer, size_t item)
+static int check_alignment(const Py_buffer *buffer, size_t item)
 {
     if ((uintptr_t)buffer->buf % item == 0 && (size_t)buffer->len % item == 0)
         return 1;
@@ -824,7 +829,8 @@ static Span *open_counts(PyObject *tuple, size_t *count)
 /* `buffers`: lengths, ends. */
 static int open_runs(Py_buffer *buffers, Runs *runs)
 {
-    if (!aligned(&buffers[0], sizeof(uint32_t)) || !aligned(&buffers[1], sizeof(int64_t)))
+    if (!check_alignment(&buffers[0], sizeof(uint32_t)) ||
+        !check_alignment(&buffers[1], sizeof(int64_t)))
         return 0;
     runs->lengths = buffers[0].buf;
     runs->runs = (size_t)buffers[0].len / sizeof(uint32_t);
@@ -839,7 +845,7 @@ static int open_groups(const Py_buffer *buffer, size_t items, const int64_t **en
     size_t index;
     int64_t before = 0;
 
-    if (!aligned(buffer, sizeof(int64_t)))
+    if (!check_alignment(buffer, sizeof(int64_t)))
         return 0;
     *ends = buffer->buf;
     *groups = (size_t)buffer->len / sizeof(int64_t);
@@ -854,73 +860,73 @@ static int open_groups(const Py_buffer *buffer, size_t items, const int64_t **en
     return 0;
 }
 
-static Outcome begin(Made *made, size_t masks)
+static Outcome start_output(MaskList *output, size_t masks)
 {
-    memset(made, 0, sizeof *made);
-    if (masks > SIZE_MAX / sizeof *made->ends - 1)
+    memset(output, 0, sizeof *output);
+    if (masks > SIZE_MAX / sizeof *output->ends - 1)
         return NO_MEMORY;
-    made->ends = malloc((masks + 1) * sizeof *made->ends);
-    return made->ends ? make_room(&made->runs, 0) : NO_MEMORY;
+    output->ends = malloc((masks + 1) * sizeof *output->ends);
+    return output->ends ? reserve(&output->runs, 0) : NO_MEMORY;
 }
 
 /* (lengths, ends), as bytes. */
-static PyObject *finish(Made *made)
+static PyObject *to_bytes(MaskList *output)
 {
-    return Py_BuildValue("(y#y#)", (const char *)made->runs.at,
-                         (Py_ssize_t)(made->runs.count * sizeof *made->runs.at),
-                         (const char *)made->ends,
-                         (Py_ssize_t)(made->masks * sizeof *made->ends));
+    return Py_BuildValue("(y#y#)", (const char *)output->runs.at,
+                         (Py_ssize_t)(output->runs.count * sizeof *output->runs.at),
+                         (const char *)output->ends,
+                         (Py_ssize_t)(output->masks * sizeof *output->ends));
 }
 
-static void drop_made(Made *made)
+static void free_output(MaskList *output)
 {
-    drop(&made->runs);
-    free(made->ends);
+    free_edges(&output->runs);
+    free(output->ends);
 }
 
 /* ---- What Python calls --------------------------------------------------------------------- */
 
-static PyObject *native_parse(PyObject *self, PyObject *args)
+static PyObject *native_decode_counts(PyObject *self, PyObject *args)
 {
     PyObject *tuple, *result = NULL;
     Py_ssize_t height, width;
     size_t count = 0, index = 0;
     Span *spans;
     Edges edges = {0};
-    Made made = {0};
+    MaskList output = {0};
     Outcome outcome;
     uint32_t area;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!nn", &PyTuple_Type, &tuple, &height, &width) ||
-        !fits(height, width) || !(spans = open_counts(tuple, &count)))
+    if (!PyArg_ParseTuple(args, "O!(nn)", &PyTuple_Type, &tuple, &height, &width) ||
+        !check_size(height, width) || !(spans = open_counts(tuple, &count)))
         return NULL;
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
-    outcome = begin(&made, count);
-    for (; outcome == FINE && index < count; index++) {
-        if ((outcome = make_room(&edges, spans[index].size)) != FINE ||
-            (outcome = read_counts(spans[index].bytes, spans[index].size, area, &edges)) != FINE)
+    outcome = start_output(&output, count);
+    for (; outcome == OK && index < count; index++) {
+        if ((outcome = reserve(&edges, spans[index].size)) != OK ||
+            (outcome = decode_counts(spans[index].bytes, spans[index].size, area, &edges)) != OK)
             break;
-        settle(&edges, area);
-        if ((outcome = write_runs(&edges, area, &made)) != FINE)
+        cancel_pairs(&edges, area);
+        if ((outcome = edges_to_runs(&edges, area, &output)) != OK)
             break;
     }
     Py_END_ALLOW_THREADS
-    if (outcome == FINE)
-        result = finish(&made);
+    if (outcome == OK)
+        result = to_bytes(&output);
     else if (outcome == BAD_COUNTS)
-        result = PyLong_FromSize_t(index);
+        result = Py_NewRef(Py_None);
     else
         fail(outcome);
     free(spans);
-    drop(&edges);
-    drop_made(&made);
+    free_edges(&edges);
+    free_output(&output);
     return result;
 }
 
 /* Texts one after another, cut at `ends`: a list of bytes. */
-static PyObject *cut(const Text *text, const size_t *ends, size_t count)
+static PyObject *split_text(const Text *text, const size_t *ends, size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
     size_t index, start = 0;
@@ -935,7 +941,7 @@ static PyObject *cut(const Text *text, const size_t *ends, size_t count)
     return list;
 }
 
-static PyObject *native_write(PyObject *self, PyObject *args)
+static PyObject *native_encode_counts(PyObject *self, PyObject *args)
 {
     Py_buffer buffers[2] = {{0}};
     PyObject *result = NULL;
@@ -948,27 +954,27 @@ static PyObject *native_write(PyObject *self, PyObject *args)
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nn", &buffers[0], &buffers[1], &height, &width))
+    if (!PyArg_ParseTuple(args, "(y*y*nn)", &buffers[0], &buffers[1], &height, &width))
         return NULL;
-    if (!fits(height, width) || !open_runs(buffers, &runs))
+    if (!check_size(height, width) || !open_runs(buffers, &runs))
         goto done;
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
     ends = malloc((runs.masks + 1) * sizeof *ends);
-    outcome = ends ? FINE : NO_MEMORY;
-    for (; outcome == FINE && index < runs.masks; index++) {
-        outcome = read_runs(&runs, index, area, &edges);
-        if (outcome == FINE)
-            outcome = write_counts(&edges, area, &text);
-        if (outcome == FINE)
+    outcome = ends ? OK : NO_MEMORY;
+    for (; outcome == OK && index < runs.masks; index++) {
+        outcome = runs_to_edges(&runs, index, area, &edges);
+        if (outcome == OK)
+            outcome = encode_counts(&edges, area, &text);
+        if (outcome == OK)
             ends[index] = text.size;
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? cut(&text, ends, runs.masks) : fail(outcome);
+    result = outcome == OK ? split_text(&text, ends, runs.masks) : fail(outcome);
 done:
     free(ends);
     free(text.bytes);
-    drop(&edges);
+    free_edges(&edges);
     release(buffers, 2);
     return result;
 }
@@ -982,38 +988,38 @@ static PyObject *native_union(PyObject *self, PyObject *args)
     const int64_t *ends;
     Edges edges = {0};
     Union all = {0};
-    Made made = {0};
+    MaskList output = {0};
     Outcome outcome;
     uint32_t area;
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nny*", &buffers[0], &buffers[1], &height, &width,
+    if (!PyArg_ParseTuple(args, "(y*y*nn)y*", &buffers[0], &buffers[1], &height, &width,
                           &buffers[2]))
         return NULL;
-    if (!fits(height, width) || !open_runs(buffers, &runs) ||
+    if (!check_size(height, width) || !open_runs(buffers, &runs) ||
         !open_groups(&buffers[2], runs.masks, &ends, &groups))
         goto done;
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
-    outcome = begin(&made, groups);
-    for (group = 0; outcome == FINE && group < groups; group++) {
-        for (; outcome == FINE && mask < (size_t)ends[group]; mask++) {
-            outcome = read_runs(&runs, mask, area, &edges);
-            if (outcome == FINE)
-                outcome = unite(&all, &edges);
+    outcome = start_output(&output, groups);
+    for (group = 0; outcome == OK && group < groups; group++) {
+        for (; outcome == OK && mask < (size_t)ends[group]; mask++) {
+            outcome = runs_to_edges(&runs, mask, area, &edges);
+            if (outcome == OK)
+                outcome = add_to_union(&all, &edges);
         }
-        if (outcome == FINE)
-            outcome = take_union(&all, &edges);
-        if (outcome == FINE)
-            outcome = write_runs(&edges, area, &made);
+        if (outcome == OK)
+            outcome = finish_union(&all, &edges);
+        if (outcome == OK)
+            outcome = edges_to_runs(&edges, area, &output);
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? finish(&made) : fail(outcome);
+    result = outcome == OK ? to_bytes(&output) : fail(outcome);
 done:
-    drop(&edges);
-    drop_union(&all);
-    drop_made(&made);
+    free_edges(&edges);
+    free_union(&all);
+    free_output(&output);
     release(buffers, 3);
     return result;
 }
@@ -1026,8 +1032,8 @@ static int open_scale(Scale *scale, Py_ssize_t height, Py_ssize_t width, const P
     Py_ssize_t new_width = columns->len / (Py_ssize_t)sizeof(int64_t);
     Outcome outcome;
 
-    if (!fits(height, width) || !fits(new_height, new_width) || !aligned(rows, sizeof(int64_t)) ||
-        !aligned(columns, sizeof(int64_t)))
+    if (!check_size(height, width) || !check_size(new_height, new_width) ||
+        !check_alignment(rows, sizeof(int64_t)) || !check_alignment(columns, sizeof(int64_t)))
         return 0;
     scale->height = (uint32_t)height;
     scale->width = (uint32_t)width;
@@ -1035,10 +1041,10 @@ static int open_scale(Scale *scale, Py_ssize_t height, Py_ssize_t width, const P
     scale->new_height = (uint32_t)new_height;
     scale->new_width = (uint32_t)new_width;
     scale->new_area = (uint32_t)new_height * (uint32_t)new_width;
-    outcome = make_scale(scale, rows->buf, columns->buf);
-    if (outcome != FINE)
+    outcome = fill_scale(scale, rows->buf, columns->buf);
+    if (outcome != OK)
         fail(outcome);
-    return outcome == FINE;
+    return outcome == OK;
 }
 
 static PyObject *native_resize(PyObject *self, PyObject *args)
@@ -1049,38 +1055,38 @@ static PyObject *native_resize(PyObject *self, PyObject *args)
     size_t index = 0;
     Edges edges = {0}, spare = {0};
     Scale scale = {0};
-    Made made = {0};
+    MaskList output = {0};
     Outcome outcome;
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nny*y*", &buffers[0], &buffers[1], &height, &width,
+    if (!PyArg_ParseTuple(args, "(y*y*nn)y*y*", &buffers[0], &buffers[1], &height, &width,
                           &buffers[2], &buffers[3]))
         return NULL;
     if (!open_runs(buffers, &runs) ||
         !open_scale(&scale, height, width, &buffers[2], &buffers[3]))
         goto done;
     Py_BEGIN_ALLOW_THREADS
-    outcome = begin(&made, runs.masks);
-    for (; outcome == FINE && index < runs.masks; index++) {
-        outcome = read_runs(&runs, index, scale.area, &edges);
-        if (outcome == FINE)
+    outcome = start_output(&output, runs.masks);
+    for (; outcome == OK && index < runs.masks; index++) {
+        outcome = runs_to_edges(&runs, index, scale.area, &edges);
+        if (outcome == OK)
             outcome = resize(&scale, &edges, &spare);
-        if (outcome == FINE)
-            outcome = write_runs(&edges, scale.new_area, &made);
+        if (outcome == OK)
+            outcome = edges_to_runs(&edges, scale.new_area, &output);
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? finish(&made) : fail(outcome);
+    result = outcome == OK ? to_bytes(&output) : fail(outcome);
 done:
-    drop(&edges);
-    drop(&spare);
-    drop_scale(&scale);
-    drop_made(&made);
+    free_edges(&edges);
+    free_edges(&spare);
+    free_scale(&scale);
+    free_output(&output);
     release(buffers, 4);
     return result;
 }
 
-static PyObject *native_turn(PyObject *self, PyObject *args)
+static PyObject *native_apply_orientation(PyObject *self, PyObject *args)
 {
     Py_buffer buffers[2] = {{0}};
     PyObject *result = NULL;
@@ -1088,33 +1094,33 @@ static PyObject *native_turn(PyObject *self, PyObject *args)
     size_t index = 0;
     int orientation;
     Edges edges = {0}, spare = {0};
-    Made made = {0};
+    MaskList output = {0};
     Outcome outcome;
     uint32_t area;
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nni", &buffers[0], &buffers[1], &height, &width,
+    if (!PyArg_ParseTuple(args, "(y*y*nn)i", &buffers[0], &buffers[1], &height, &width,
                           &orientation))
         return NULL;
-    if (!fits(height, width) || !open_runs(buffers, &runs))
+    if (!check_size(height, width) || !open_runs(buffers, &runs))
         goto done;
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
-    outcome = begin(&made, runs.masks);
-    for (; outcome == FINE && index < runs.masks; index++) {
-        outcome = read_runs(&runs, index, area, &edges);
-        if (outcome == FINE)
-            outcome = turn(&edges, (uint32_t)height, (uint32_t)width, orientation, &spare);
-        if (outcome == FINE)
-            outcome = write_runs(&edges, area, &made);
+    outcome = start_output(&output, runs.masks);
+    for (; outcome == OK && index < runs.masks; index++) {
+        outcome = runs_to_edges(&runs, index, area, &edges);
+        if (outcome == OK)
+            outcome = orient(&edges, (uint32_t)height, (uint32_t)width, orientation, &spare);
+        if (outcome == OK)
+            outcome = edges_to_runs(&edges, area, &output);
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? finish(&made) : fail(outcome);
+    result = outcome == OK ? to_bytes(&output) : fail(outcome);
 done:
-    drop(&edges);
-    drop(&spare);
-    drop_made(&made);
+    free_edges(&edges);
+    free_edges(&spare);
+    free_output(&output);
     release(buffers, 2);
     return result;
 }
@@ -1132,32 +1138,32 @@ static PyObject *native_boxes(PyObject *self, PyObject *args)
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nn", &buffers[0], &buffers[1], &height, &width))
+    if (!PyArg_ParseTuple(args, "(y*y*nn)", &buffers[0], &buffers[1], &height, &width))
         return NULL;
-    if (!fits(height, width) || !open_runs(buffers, &runs))
+    if (!check_size(height, width) || !open_runs(buffers, &runs))
         goto done;
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
     corners = calloc(runs.masks + 1, 4 * sizeof *corners);
-    outcome = corners ? FINE : NO_MEMORY;
-    for (; outcome == FINE && index < runs.masks; index++) {
-        outcome = read_runs(&runs, index, area, &edges);
-        if (outcome == FINE)
-            box(&edges, (uint32_t)height, area, corners + 4 * index);
+    outcome = corners ? OK : NO_MEMORY;
+    for (; outcome == OK && index < runs.masks; index++) {
+        outcome = runs_to_edges(&runs, index, area, &edges);
+        if (outcome == OK)
+            bounding_box(&edges, (uint32_t)height, area, corners + 4 * index);
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? PyBytes_FromStringAndSize(
+    result = outcome == OK ? PyBytes_FromStringAndSize(
                                    (const char *)corners,
                                    (Py_ssize_t)(4 * runs.masks * sizeof *corners))
                              : fail(outcome);
 done:
     free(corners);
-    drop(&edges);
+    free_edges(&edges);
     release(buffers, 2);
     return result;
 }
 
-/* A writable or readable array of bytes [masks, height, width] whose rows lie in one piece. */
+/* A writable or readable array of bytes [masks, height, width] with contiguous rows. */
 static int open_pictures(PyObject *object, int flags, Py_buffer *buffer)
 {
     if (PyObject_GetBuffer(object, buffer, PyBUF_STRIDES | flags) < 0)
@@ -1165,7 +1171,7 @@ static int open_pictures(PyObject *object, int flags, Py_buffer *buffer)
     if (buffer->ndim == 3 && buffer->itemsize == 1 &&
         (buffer->strides[2] == 1 || buffer->shape[2] <= 1))
         return 1;
-    PyErr_SetString(PyExc_ValueError, "expected bytes [masks, height, width], each row in one piece");
+    PyErr_SetString(PyExc_ValueError, "expected bytes [masks, height, width] with contiguous rows");
     return 0;
 }
 
@@ -1174,97 +1180,102 @@ static PyObject *native_paint(PyObject *self, PyObject *args)
     Py_buffer buffers[4] = {{0}};
     PyObject *object, *result = NULL;
     Py_ssize_t height, width;
-    const int64_t *chosen;
+    const int64_t *selected;
     size_t index = 0, count;
     Edges edges = {0};
-    Outcome outcome = FINE;
+    Outcome outcome = OK;
     uint32_t area;
     Runs runs;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nny*O", &buffers[0], &buffers[1], &height, &width,
+    if (!PyArg_ParseTuple(args, "(y*y*nn)y*O", &buffers[0], &buffers[1], &height, &width,
                           &buffers[2], &object))
         return NULL;
-    if (!fits(height, width) || !open_runs(buffers, &runs) ||
-        !aligned(&buffers[2], sizeof *chosen) ||
+    if (!check_size(height, width) || !open_runs(buffers, &runs) ||
+        !check_alignment(&buffers[2], sizeof *selected) ||
         !open_pictures(object, PyBUF_WRITABLE, &buffers[3]))
         goto done;
-    chosen = buffers[2].buf;
-    count = (size_t)buffers[2].len / sizeof *chosen;
+    selected = buffers[2].buf;
+    count = (size_t)buffers[2].len / sizeof *selected;
     for (; index < count; index++)
-        if (chosen[index] < 0 || (uint64_t)chosen[index] >= runs.masks)
+        if (selected[index] < 0 || (uint64_t)selected[index] >= runs.masks)
             break;
     if (index < count || (size_t)buffers[3].shape[0] != count || buffers[3].shape[1] != height ||
         buffers[3].shape[2] != width) {
-        PyErr_SetString(PyExc_ValueError, "pictures of another number or size than the masks");
+        PyErr_SetString(PyExc_ValueError,
+                        "expected one picture of the masks' size for each selected mask");
         goto done;
     }
     area = (uint32_t)height * (uint32_t)width;
     Py_BEGIN_ALLOW_THREADS
-    for (index = 0; outcome == FINE && index < count; index++) {
-        outcome = read_runs(&runs, (size_t)chosen[index], area, &edges);
-        if (outcome == FINE)
+    for (index = 0; outcome == OK && index < count; index++) {
+        outcome = runs_to_edges(&runs, (size_t)selected[index], area, &edges);
+        if (outcome == OK)
             paint(&edges, (uint32_t)height, (uint32_t)width,
                   (unsigned char *)buffers[3].buf + (Py_ssize_t)index * buffers[3].strides[0],
                   buffers[3].strides[1]);
     }
     Py_END_ALLOW_THREADS
-    if (outcome == FINE)
+    if (outcome == OK)
         result = Py_NewRef(Py_None);
     else
         fail(outcome);
 done:
-    drop(&edges);
+    free_edges(&edges);
     release(buffers, 4);
     return result;
 }
 
-static PyObject *native_trace(PyObject *self, PyObject *args)
+static PyObject *native_from_pixels(PyObject *self, PyObject *args)
 {
     Py_buffer buffer = {0};
     PyObject *object, *result = NULL;
     size_t *column = NULL, index = 0, count;
     Edges found = {0}, edges = {0};
-    Made made = {0};
+    MaskList output = {0};
     Outcome outcome;
+    uint32_t height, width;
 
     (void)self;
     if (!PyArg_ParseTuple(args, "O", &object))
         return NULL;
-    if (!open_pictures(object, 0, &buffer) || !fits(buffer.shape[1], buffer.shape[2]))
+    if (!open_pictures(object, 0, &buffer) || !check_size(buffer.shape[1], buffer.shape[2]))
         goto done;
     count = (size_t)buffer.shape[0];
+    height = (uint32_t)buffer.shape[1];
+    width = (uint32_t)buffer.shape[2];
     Py_BEGIN_ALLOW_THREADS
-    outcome = begin(&made, count);
-    column = malloc((size_t)buffer.shape[2] * sizeof *column);
-    if (!column || make_room(&found, 0) != FINE)
+    outcome = start_output(&output, count);
+    column = malloc((size_t)width * sizeof *column);
+    if (!column || reserve(&found, 0) != OK)
         outcome = NO_MEMORY;
-    for (; outcome == FINE && index < count; index++) {
-        outcome = trace((const unsigned char *)buffer.buf + (Py_ssize_t)index * buffer.strides[0],
-                        (uint32_t)buffer.shape[1], (uint32_t)buffer.shape[2], buffer.strides[1],
-                        &found, column, &edges);
-        if (outcome == FINE)
-            outcome = write_runs(&edges, (uint32_t)buffer.shape[1] * (uint32_t)buffer.shape[2], &made);
+    for (; outcome == OK && index < count; index++) {
+        const unsigned char *mask = buffer.buf;
+
+        mask += (Py_ssize_t)index * buffer.strides[0];
+        outcome = find_edges(mask, height, width, buffer.strides[1], &found, column, &edges);
+        if (outcome == OK)
+            outcome = edges_to_runs(&edges, height * width, &output);
     }
     Py_END_ALLOW_THREADS
-    result = outcome == FINE ? finish(&made) : fail(outcome);
+    result = outcome == OK ? to_bytes(&output) : fail(outcome);
 done:
     free(column);
-    drop(&found);
-    drop(&edges);
-    drop_made(&made);
+    free_edges(&found);
+    free_edges(&edges);
+    free_output(&output);
     release(&buffer, 1);
     return result;
 }
 
-/* One photo: read, resize, unite, write. Resized first, a union has fewer edges to merge, and is
- * the same: the nearest pixel of a union is the union of the nearest pixels. */
-static PyObject *native_reduce(PyObject *self, PyObject *args)
+/* One photo: decodes, resizes, unites, encodes. Resizing first leaves fewer edges to merge and
+ * gives the same: the nearest pixel of a union is the union of the nearest pixels. */
+static PyObject *native_resize_counts(PyObject *self, PyObject *args)
 {
     Py_buffer buffers[3] = {{0}}; /* groups, rows, columns */
     PyObject *tuple, *result = NULL;
     Py_ssize_t height, width;
-    size_t group, groups, count = 0, index = 0, *cuts = NULL;
+    size_t group, groups, count = 0, index = 0, *text_ends = NULL;
     const int64_t *ends;
     Span *spans = NULL;
     Edges edges = {0}, spare = {0};
@@ -1274,7 +1285,7 @@ static PyObject *native_reduce(PyObject *self, PyObject *args)
     Outcome outcome;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!y*nny*y*", &PyTuple_Type, &tuple, &buffers[0], &height, &width,
+    if (!PyArg_ParseTuple(args, "O!y*(nn)y*y*", &PyTuple_Type, &tuple, &buffers[0], &height, &width,
                           &buffers[1], &buffers[2]))
         return NULL;
     if (!(spans = open_counts(tuple, &count)) ||
@@ -1282,55 +1293,60 @@ static PyObject *native_reduce(PyObject *self, PyObject *args)
         !open_scale(&scale, height, width, &buffers[1], &buffers[2]))
         goto done;
     Py_BEGIN_ALLOW_THREADS
-    cuts = malloc((groups + 1) * sizeof *cuts);
-    outcome = cuts ? FINE : NO_MEMORY;
-    for (group = 0; outcome == FINE && group < groups; group++) {
+    text_ends = malloc((groups + 1) * sizeof *text_ends);
+    outcome = text_ends ? OK : NO_MEMORY;
+    for (group = 0; outcome == OK && group < groups; group++) {
         int alone = (size_t)ends[group] == index + 1;
 
         for (; index < (size_t)ends[group]; index++) {
             const Span *span = &spans[index];
 
-            if ((outcome = make_room(&edges, span->size)) != FINE ||
-                (outcome = read_counts(span->bytes, span->size, scale.area, &edges)) != FINE)
+            if ((outcome = reserve(&edges, span->size)) != OK ||
+                (outcome = decode_counts(span->bytes, span->size, scale.area, &edges)) != OK)
                 break;
             if (scale.repeats)
-                settle(&edges, scale.area);
-            if ((outcome = resize(&scale, &edges, &spare)) != FINE ||
-                (!alone && (outcome = unite(&all, &edges)) != FINE))
+                cancel_pairs(&edges, scale.area);
+            if ((outcome = resize(&scale, &edges, &spare)) != OK ||
+                (!alone && (outcome = add_to_union(&all, &edges)) != OK))
                 break;
         }
-        if (outcome == FINE && !alone)
-            outcome = take_union(&all, &edges);
-        if (outcome == FINE)
-            outcome = write_counts(&edges, scale.new_area, &text);
-        if (outcome == FINE)
-            cuts[group] = text.size;
+        if (outcome == OK && !alone)
+            outcome = finish_union(&all, &edges);
+        if (outcome == OK)
+            outcome = encode_counts(&edges, scale.new_area, &text);
+        if (outcome == OK)
+            text_ends[group] = text.size;
     }
     Py_END_ALLOW_THREADS
-    if (outcome == FINE)
-        result = cut(&text, cuts, groups);
+    if (outcome == OK)
+        result = split_text(&text, text_ends, groups);
     else if (outcome == BAD_COUNTS)
-        result = PyLong_FromSize_t(index);
+        result = Py_NewRef(Py_None);
     else
         fail(outcome);
 done:
-    free(cuts);
+    free(text_ends);
     free(spans);
     free(text.bytes);
-    drop(&edges);
-    drop(&spare);
-    drop_union(&all);
-    drop_scale(&scale);
+    free_edges(&edges);
+    free_edges(&spare);
+    free_union(&all);
+    free_scale(&scale);
     release(buffers, 3);
     return result;
 }
 
 static PyMethodDef methods[] = {
-    {"parse", native_parse, METH_VARARGS, NULL},   {"write", native_write, METH_VARARGS, NULL},
-    {"union", native_union, METH_VARARGS, NULL},   {"resize", native_resize, METH_VARARGS, NULL},
-    {"turn", native_turn, METH_VARARGS, NULL},     {"boxes", native_boxes, METH_VARARGS, NULL},
-    {"paint", native_paint, METH_VARARGS, NULL},   {"trace", native_trace, METH_VARARGS, NULL},
-    {"reduce", native_reduce, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL},
+    {"decode_counts", native_decode_counts, METH_VARARGS, NULL},
+    {"encode_counts", native_encode_counts, METH_VARARGS, NULL},
+    {"union", native_union, METH_VARARGS, NULL},
+    {"resize", native_resize, METH_VARARGS, NULL},
+    {"apply_orientation", native_apply_orientation, METH_VARARGS, NULL},
+    {"boxes", native_boxes, METH_VARARGS, NULL},
+    {"paint", native_paint, METH_VARARGS, NULL},
+    {"from_pixels", native_from_pixels, METH_VARARGS, NULL},
+    {"resize_counts", native_resize_counts, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{0, NULL}};

@@ -1,6 +1,6 @@
-"""Whether an output is what was written: every file against every other, all findings at once."""
+"""Checks whether an output is as it was written: every file against the others; all findings."""
 
 from shards.verify.finding import Finding
-from shards.verify.output import Depth, verify
+from shards.verify.output import Depth, verify_output
 
-__all__ = ["Depth", "Finding", "verify"]
+__all__ = ["Depth", "Finding", "verify_output"]

@@ -11,30 +11,35 @@ import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
-from shards.index import Writer
+from shards.index import WriteFile
 from shards.tar import END
 
 _CHUNK = 1 << 22
-_Place = tuple[str, int, int, int]
+_Position = tuple[str, int, int, int]
 """(key, offset, size, checksum) of a sample."""
 
 
 def find_damage(tar: Path, rows: pa.Table) -> Iterator[tuple[int, str]]:
-    """(offset, problem) of every stretch of a tar that is not what its sound rows say."""
+    """(offset, problem) of every stretch of samples whose bytes do not match their checksums.
+
+    Args:
+        tar: of a shard.
+        rows: of our own index; they must be undamaged.
+    """
     columns = [rows.column(name).to_pylist() for name in ("key", "offset", "size", "checksum")]
     end = 0
     with tar.open("rb") as stream:
 
-        def is_whole(place: _Place) -> bool:
-            _, offset, size, checksum = place
+        def is_intact(position: _Position) -> bool:
+            _, offset, size, checksum = position
             stream.seek(offset)
             return xxh3_64_intdigest(stream.read(size)) == checksum
 
-        for whole, group in groupby(zip(*columns, strict=True), is_whole):
-            places = list(group)
-            (first, start, _, _), (last, offset, size, _) = places[0], places[-1]
+        for intact, group in groupby(zip(*columns, strict=True), is_intact):
+            positions = list(group)
+            (first, start, _, _), (last, offset, size, _) = positions[0], positions[-1]
             end = offset + size
-            if not whole:
+            if not intact:
                 keys = first if first == last else f"{first} to {last}"
                 yield start, f"{keys}, up to byte {end:,}: not what was written"
         stream.seek(end)
@@ -42,24 +47,24 @@ def find_damage(tar: Path, rows: pa.Table) -> Iterator[tuple[int, str]]:
             yield end, "does not end with two empty blocks"
 
 
-def difference(path: Path, content: bytes | Writer) -> int | None:
-    """Where a file of an index first differs from what would be written; None if nowhere.
+def first_difference(path: Path, content: bytes | WriteFile) -> int | None:
+    """Offset of the first byte of an index file that is not as expected; None if all are.
 
     Raises:
-        CorruptShardError: if the format has no file for these shards.
-        OSError: if one that is made aside for this cannot be.
+        CorruptShardError: if the format cannot represent these shards.
+        OSError: if a large file cannot be written to a temporary folder for comparison.
     """
     with path.open("rb") as stream:
         if isinstance(content, bytes):
-            return _first_difference(stream, io.BytesIO(content))
+            return _compare_streams(stream, io.BytesIO(content))
         with TemporaryDirectory(prefix="glamm-shards-") as folder:
-            aside = Path(folder) / path.name
-            content(aside)
-            with aside.open("rb") as other:
-                return _first_difference(stream, other)
+            expected = Path(folder) / path.name
+            content(expected)
+            with expected.open("rb") as other:
+                return _compare_streams(stream, other)
 
 
-def _first_difference(one: BinaryIO, other: BinaryIO) -> int | None:
+def _compare_streams(one: BinaryIO, other: BinaryIO) -> int | None:
     start = 0
     while True:
         first, second = one.read(_CHUNK), other.read(_CHUNK)

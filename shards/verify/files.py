@@ -1,29 +1,27 @@
-"""Files that should be there and are not, and the reverse; index files against our own index."""
+"""Missing and unexpected files of an output, and index files against our own index."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shards.errors import CorruptShardError
-from shards.index import IndexFormat, Listing, Writer
+from shards.index import IndexFormat, Listing, WriteFile
 from shards.index.registry import INDEX_FORMATS
 from shards.index.write import index_files
 from shards.manifest import MANIFEST, Manifest
-from shards.verify.damage import difference
-from shards.verify.finding import MOVE, OTHERS, Finding, index_again
-
-_REFUSED = "rejects.jsonl"
-_EVAL_PHOTOS = "eval-photos."
+from shards.storage import EVAL_PHOTOS, REJECTS
+from shards.verify.damage import first_difference
+from shards.verify.finding import FIX_OTHERS, MOVE_FILE, Finding, rewrite_index
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSplits:
-    """What is known of the folders of an output.
+    """The splits of an output, by folder.
 
     Attributes:
-        manifests: folder of a split -> its manifest, where that is whole.
-        listings: of the splits that are sound.
-        broken: folders of the others, those with a whole manifest among them.
+        manifests: of the splits whose manifest matches its own checksum.
+        listings: of the splits whose files all match their manifest.
+        broken: folders of the other splits.
     """
 
     manifests: Mapping[Path, Manifest]
@@ -32,9 +30,9 @@ class OutputSplits:
 
 
 def check_files(out: Path, splits: OutputSplits) -> Iterator[Finding]:
-    """Files that should be there and are not, and the reverse; index files against our index.
+    """Missing, different and unexpected files.
 
-    What is made of a broken split's rows cannot be judged: it is left alone.
+    Files that depend on the rows of a broken split are not checked.
     """
     expected = set[Path]()
     for folder, manifest in splits.manifests.items():
@@ -43,27 +41,38 @@ def check_files(out: Path, splits: OutputSplits) -> Iterator[Finding]:
             names += [f"{info.name}.tar", f"{info.name}.json", *info.files]
         expected |= {folder / name for name in names}
     for format_ in INDEX_FORMATS.values():
-        there = {path for pattern in format_.patterns for path in out.glob(pattern)}
+        existing = {path for pattern in format_.patterns for path in out.glob(pattern)}
         if splits.broken:
-            expected |= there
-        if there or any(format_.name in m.indexes for m in splits.manifests.values()):
-            yield from _check_format(out, format_, splits, there, expected)
-    unknown = splits.broken - splits.manifests.keys()
+            expected |= existing
+        if existing or any(format_.name in m.indexes for m in splits.manifests.values()):
+            yield from _check_format(out, format_, splits, existing, expected)
+    unreadable = splits.broken - splits.manifests.keys()
     for path in sorted(out.rglob("*")):
-        relative = path.relative_to(out)
-        ours = len(relative.parts) == 1 and relative.name.startswith(_EVAL_PHOTOS)
-        refused = len(relative.parts) == 2 and relative.name == _REFUSED  # noqa: PLR2004
-        # A job at work, what a killed one left for the next to sweep, a desktop's own.
-        hidden = any(part.startswith(".") for part in relative.parts)
-        known = path in expected or not unknown.isdisjoint(path.parents)
-        if path.is_file() and not (known or ours or refused or hidden):
-            yield Finding(str(relative), "nobody has written it here", MOVE)
+        known = path in expected or not unreadable.isdisjoint(path.parents)
+        if path.is_file() and not (known or _is_of_job(path.relative_to(out))):
+            problem = "unexpected file, not written by convert"
+            yield Finding(str(path.relative_to(out)), problem, MOVE_FILE)
+
+
+def _is_of_job(path: Path) -> bool:
+    """Whether a file that no manifest lists may be there; the path is relative to the output."""
+    match path.parts:
+        case (name,) if name.startswith(EVAL_PHOTOS):
+            return True
+        case (_, name) if name == REJECTS:
+            return True
+    # Files of a running job, leftovers of a killed one, files of a desktop.
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _check_format(
-    out: Path, format_: IndexFormat, splits: OutputSplits, there: set[Path], expected: set[Path]
+    out: Path,
+    format_: IndexFormat,
+    splits: OutputSplits,
+    existing: set[Path],
+    expected: set[Path],
 ) -> Iterator[Finding]:
-    """All files of a format that is there, or was, as they would be written now."""
+    """Compare the files of a format with what it would write now; adds to the expected files."""
     sources: dict[str, dict[str, Listing]] = {}
     for listing in splits.listings:
         sources.setdefault(listing.manifest.source, {})[listing.manifest.split] = listing
@@ -73,22 +82,24 @@ def _check_format(
             if folder not in affected:
                 expected |= {folder / name for name in files}
                 for name, content in files.items():
-                    yield from _compare(out, folder / name, content, format_.name)
+                    yield from _check_index_file(out, folder / name, content, format_.name)
     except CorruptShardError as error:
-        expected |= there
-        yield Finding(".", f"no {format_.name} index can be compared: {error}", OTHERS)
+        expected |= existing
+        yield Finding(".", f"cannot check the {format_.name} index: {error}", FIX_OTHERS)
 
 
-def _compare(out: Path, path: Path, content: bytes | Writer, format_: str) -> Iterator[Finding]:
-    name, again = str(path.relative_to(out)), index_again(out, format_)
+def _check_index_file(
+    out: Path, path: Path, content: bytes | WriteFile, format_: str
+) -> Iterator[Finding]:
+    name, remedy = str(path.relative_to(out)), rewrite_index(out, format_)
     if not path.is_file():
-        yield Finding(name, "is missing", again)
+        yield Finding(name, "is missing", remedy)
         return
     try:
-        place = difference(path, content)
+        offset = first_difference(path, content)
     except CorruptShardError as error:
-        yield Finding(name, f"cannot be compared: {error}", OTHERS)
+        yield Finding(name, f"cannot be checked: {error}", FIX_OTHERS)
         return
-    if place is not None:
-        problem = f"is not what {format_} would be for these shards"
-        yield Finding(name, problem, again, place)
+    if offset is not None:
+        problem = f"is not the {format_} index of these shards"
+        yield Finding(name, problem, remedy, offset)

@@ -1,25 +1,28 @@
-"""What is wrong, where, and what to do."""
+"""A finding: what is wrong, where, and what to do."""
 
 import shlex
 from pathlib import Path
 
 import msgspec
 
-MOVE = "move it elsewhere"
-OTHERS = "do what is said of the others, then look again"
-SPLIT = (
-    "delete manifest.json beside it, if it is there, and run the same python -m convert.run again: "
-    "it makes the split's records anew"
+MOVE_FILE = "move it elsewhere"
+FIX_OTHERS = "fix the other findings, then run shards.verify again"
+REWRITE_SPLIT = (
+    "delete manifest.json beside it, if it exists, and run the same python -m convert.run again: "
+    "it writes the records of the split again"
 )
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it was written.
+    """One thing that is not as it was written.
 
     Attributes:
-        file: path, relative to the output.
+        file: path relative to the output.
         remedy: what to do.
-        offset: byte in the file, where that is known.
+        offset: byte in the file, if known.
+
+    >>> Finding("refcoco/train/samples.arrow", "is missing", remedy=REWRITE_SPLIT).file
+    'refcoco/train/samples.arrow'
     """
 
     file: str
@@ -28,14 +31,14 @@ class Finding(msgspec.Struct, frozen=True):
     offset: int | None = None
 
 
-def shard_again(name: str) -> str:
-    """The remedy for a shard, and for all beside it that was written with it."""
+def rewrite_shard(name: str) -> str:
+    """The remedy for a shard and all files written with it."""
     return (
-        f"delete {name}.json beside it, if it is there, and run the same python -m convert.run "
-        f"again: it makes the shard anew"
+        f"delete {name}.json beside it, if it exists, and run the same python -m convert.run "
+        f"again: it writes the shard again"
     )
 
 
-def index_again(out: Path, format_: str) -> str:
+def rewrite_index(out: Path, format_: str) -> str:
     """The remedy for a file of an index format."""
     return f"python -m shards.index {shlex.quote(str(out))} --format {format_}"

@@ -1,5 +1,1 @@
-"""A sample as a picture: its photo with masks and boxes on it, its words in their colours."""
-
-from shards.view.sheet import draw_sheet, draw_tile
-
-__all__ = ["draw_sheet", "draw_tile"]
+"""Draws samples: photos with masks and boxes, and their texts in the same colours."""

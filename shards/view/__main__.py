@@ -1,96 +1,80 @@
-"""`python -m shards.view OUT/refcoco/train`: a sheet of samples with everything drawn on them."""
+"""`python -m shards.view OUT/refcoco/train`: a picture of samples with all their annotations."""
 
-import io
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter, validators
-from cyclopts.types import NonNegativeInt
-from PIL import Image
+from shards.errors import MissingExtraError, ShardError
 
-from shards.errors import ShardError
-from shards.storage import write_whole
-from shards.view import draw_sheet, draw_tile
-from shards.view.samples import ViewError, choose, find_samples, open_sample_set, read_samples
-
-MOST = 256
-_OK, _FAILED = 0, 1
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_MAX_SAMPLES = 256
+_DRAWN, _FAILED, _NOT_RUN = 0, 1, 2
 
 
-app = App(
-    name="python -m shards.view",
-    help_epilogue="Exit status: 0 the picture is drawn; 1 it is not, the message says why.",
-)
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m shards.view",
+        usage="%(prog)s [-h] SHARDS [--n N] [--out FILE] [--seed N] [--key KEY [KEY ...]]",
+        description="Draw samples of a split: photos with masks and boxes, and their texts in the "
+        "same colours.",
+        epilog="Exit status: 0 the picture is drawn; 1 it is not, the message says why; 2 wrong "
+        "arguments, or Pillow is not installed.",
+    )
+    parser.add_argument(
+        "shards",
+        type=Path,
+        metavar="SHARDS",
+        help="the folder of a split, such as OUT/refcoco/train, or one .tar",
+    )
+    parser.add_argument(
+        "--n", type=int, default=16, metavar="N", help="number of samples (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("sheet.png"),
+        metavar="FILE",
+        help="the picture, .png or .jpg (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="select random samples; the same seed selects the same ones (default: samples at "
+        "even distances)",
+    )
+    parser.add_argument(
+        "--key", nargs="+", default=[], metavar="KEY", help="draw these samples, in this order"
+    )
+    return parser
 
 
-@app.default
-def view(
-    shards: Path,
-    /,
-    *,
-    n: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST))] = 16,
-    out: Path = Path("sheet.png"),
-    seed: NonNegativeInt | None = None,
-    key: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
-) -> int:
-    """Draw samples of a split: photos with masks and boxes, and their words in the same colours.
-
-    Parameters
-    ----------
-    shards
-        The folder of a split, such as OUT/refcoco/train, or one .tar file.
-    n
-        How many samples.
-    out
-        The picture, .png or .jpg.
-    seed
-        Draw samples by lot, the same ones for the same seed. The default is an even spread.
-    key
-        Draw these samples, in this order.
-    """
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not 1 <= options.n <= _MAX_SAMPLES:
+        parser.error(f"argument --n: expected 1 to {_MAX_SAMPLES}, found {options.n}")
+    if options.seed is not None and options.seed < 0:
+        parser.error(f"argument --seed: expected at least 0, found {options.seed}")
     try:
-        number = make_sheet(shards, out, n=n, seed=seed, keys=key or [])
+        from shards.pixels import require_pillow
+
+        require_pillow("drawing samples", extra="view")
+        from shards.view.sheet import write_sheet
+
+        number = write_sheet(
+            options.shards, options.out, n=options.n, seed=options.seed, keys=options.key
+        )
+    except MissingExtraError as error:
+        sys.stderr.write(f"view: {error}\n")
+        return _NOT_RUN
     except ShardError as error:
         sys.stderr.write(f"view: {error}\n")
         return _FAILED
-    sys.stdout.write(f"{out}: {number} samples\n" if number > 1 else f"{out}: 1 sample\n")
-    return _OK
-
-
-def make_sheet(path: Path, out: Path, *, n: int, seed: int | None, keys: Sequence[str]) -> int:
-    """Draw the sheet, one sample in memory at a time; the number of samples on it.
-
-    Raises:
-        ShardError: if there is nothing to draw, something breaks the format, or the picture
-            cannot be written; then there is none.
-    """
-    if out.suffix.lower() not in _FORMATS:
-        raise ViewError(f"--out {out}: expected a name that ends in {', '.join(_FORMATS)}")
-    shelf = open_sample_set(path)
-    if keys:
-        wanted = list(dict.fromkeys(keys))
-        found = {s.key: draw_tile(s, shelf.classes) for s in find_samples(shelf, wanted)}
-        tiles = [found[key] for key in wanted]
-    else:
-        chosen = choose([samples for _, samples in shelf.shards], n, seed)
-        tiles = [draw_tile(sample, shelf.classes) for sample in read_samples(shelf, chosen)]
-    total = sum(samples for _, samples in shelf.shards)
-    _save(draw_sheet(tiles, f"{shelf.title}: {len(tiles)} of {total:,} samples"), out)
-    return len(tiles)
-
-
-def _save(sheet: Image.Image, out: Path) -> None:
-    buffer = io.BytesIO()
-    try:
-        sheet.save(buffer, _FORMATS[out.suffix.lower()], quality=92)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, buffer.getvalue())
-    except (OSError, ValueError) as error:  # Pillow's word for a picture too large for JPEG
-        raise ViewError(f"--out {out}: cannot be written: {error}") from error
+    sys.stdout.write(f"{options.out}: {number} sample{'s' if number > 1 else ''}\n")
+    return _DRAWN
 
 
 if __name__ == "__main__":
-    sys.exit(app())
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Which colour a thing has, in the photo and in the words."""
+"""The colours of regions and classes, in the photo and in the texts."""
 
 import colorsys
 from collections.abc import Sequence
@@ -25,22 +25,22 @@ PALETTE: tuple[Colour, ...] = (
     (0, 82, 130),
     (140, 20, 70),
 )
-"""Far apart in hue, and dark enough to read on white: the words have the masks' own colours."""
+"""Far apart in hue, and dark enough to read on white: texts have the colours of their masks."""
 IGNORE = 255
 
 _CONTRAST = 4.5
-"""Against white: WCAG 2's threshold for text of this size."""
+"""Minimum contrast to white: the threshold of WCAG 2 for text of this size."""
 
 
 def colour_of(rank: int) -> Colour:
-    """The colour of the rank-th thing of a photo: of the palette first, then made up.
+    """The colour of the rank-th object of a photo: from the palette first, then computed.
 
     >>> colour_of(0) == PALETTE[0]
     True
     """
     if rank < len(PALETTE):
         return PALETTE[rank]
-    hue = rank * 0.618034 % 1  # the golden section: each hue falls into the widest gap so far
+    hue = rank * 0.618034 % 1  # the golden ratio: each hue falls into the widest gap so far
     value = 0.9
     while True:
         red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, value)
@@ -64,18 +64,18 @@ def contrast_to_white(colour: Colour) -> float:
 
 
 def choose_colours(regions: Sequence[Region]) -> list[Colour]:
-    """One colour per region; grey for those that are words only."""
+    """One colour per region; grey for regions without mask and box."""
     ranks = iter(range(len(regions)))
     return [colour_of(next(ranks)) if is_drawn(region) else GREY for region in regions]
 
 
 def is_drawn(region: Region) -> bool:
-    """Whether there is anything of it to see in the photo."""
+    """Whether a region has a mask or a box to draw."""
     return region.mask is not None or region.box is not None
 
 
 def measure_classes(labels: NDArray[np.uint8]) -> dict[int, float]:
-    """Class id -> share of the photo, biggest first; pixels to ignore are left out."""
+    """Class id -> fraction of the photo, largest first, without ignored pixels."""
     counts = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)
     ids = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] and i != IGNORE]
     return {i: float(counts[i] / labels.size) for i in ids}

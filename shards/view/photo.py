@@ -1,4 +1,4 @@
-"""A sample's photo with its label map, masks and boxes on it."""
+"""A sample's photo with its label map, masks and boxes drawn on it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from shards.sample import Sample
 from shards.view.colours import WHITE, Colour
 
 WIDTH, HEIGHT = 420, 420
-"""The photo's place in a tile; its longer side fills it."""
+"""The photo's area in a tile; the photo is scaled to fit."""
 _FILL = 0.45
 _HALO = 0.6
 _OUTLINE = 2
@@ -23,21 +23,28 @@ def draw_photo(
     labels: NDArray[np.uint8],
     classes: Mapping[int, Colour],
 ) -> Image.Image:
-    """The photo at a tile's size with everything drawn over it."""
+    """The photo at the size of a tile, with all annotations drawn on it.
+
+    Args:
+        sample: to draw.
+        colours: of its regions.
+        labels: class ids of its label map; not used without classes.
+        classes: id -> colour of the classes to draw.
+    """
     photo = Image.fromarray(decode_photo(sample))
     scale = min(WIDTH / photo.width, HEIGHT / photo.height)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     pixels = np.array(photo.resize(size, Image.Resampling.BILINEAR), np.float32)
     if classes:
         small = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
-        for name, colour in classes.items():
-            _paint(pixels, small == name, colour, outline=1)
+        for id_, colour in classes.items():
+            _paint(pixels, small == id_, colour, outline=1)
     insides = [
         (colour, _reduce_mask(paint_masks(sample, [region.mask])[0], size))
         for region, colour in zip(sample.regions, colours, strict=True)
         if region.mask is not None
     ]
-    # Small things stay visible on top of big ones.
+    # Small regions stay visible on top of large ones.
     for colour, inside in sorted(insides, key=lambda entry: -int(entry[1].sum())):
         _paint(pixels, inside, colour, outline=_OUTLINE)
     picture = Image.fromarray(np.rint(pixels).astype(np.uint8))
@@ -48,7 +55,7 @@ def draw_photo(
 
 
 def _reduce_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask at the tile's size: where it covers half a pixel, or any pixel it touches."""
+    """The mask at a tile's size: pixels that it covers by half, or else all that it touches."""
     full = Image.fromarray(mask.astype(np.uint8) * 255)
     cover = np.asarray(full.resize(size, Image.Resampling.BOX))
     inside: NDArray[np.bool_] = cover >= 128  # noqa: PLR2004 - half of 255
@@ -58,7 +65,7 @@ def _reduce_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.b
 def _paint(
     pixels: NDArray[np.float32], inside: NDArray[np.bool_], colour: Colour, *, outline: int
 ) -> None:
-    """Tint the inside, line its border from within, and lighten what lies just outside of it."""
+    """Tint the inside, draw its border within it, and lighten the pixels just outside."""
     core = inside
     for _ in range(outline):
         core = ~_grow(~core)
@@ -70,7 +77,7 @@ def _paint(
 
 
 def _grow(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The area and its neighbours in four directions; what lies beyond the photo is not one."""
+    """The area and its neighbours in four directions, within the photo."""
     padded = np.pad(area, 1)
     grown: NDArray[np.bool_] = (
         area | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]

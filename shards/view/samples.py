@@ -1,4 +1,4 @@
-"""Which samples of a split or a tar to look at, and reading just these."""
+"""The samples of a split or tar: selecting some of them, and reading only these."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ import numpy as np
 from shards import tar
 from shards.classes import read_classes
 from shards.errors import ShardError
-from shards.layout import from_members
+from shards.layout import check_sample, from_members
 from shards.manifest import MANIFEST, read_info, read_manifest
-from shards.sample import Sample, check
+from shards.sample import Sample
 
 
 class ViewError(ShardError):
-    """There is nothing to draw, or nowhere to put the picture."""
+    """There are no samples to draw, or the picture cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """Where samples are taken from.
+    """The samples of a split or of one tar.
 
     Attributes:
-        title: for people.
-        shards: the tars in order, and how many samples each has; none is empty.
-        classes: label id -> name.
+        title: `<source>/<split>`, or the name of the tar.
+        shards: (tar, its number of samples) in order; none is empty.
+        classes: id -> name of the classes of the label maps.
     """
 
     title: str
@@ -35,10 +35,10 @@ class SampleSet:
 
 
 def open_sample_set(path: Path) -> SampleSet:
-    """What a folder or tar has to offer; reads no sample where a manifest or record counts them.
+    """The samples of a folder or tar. Reads no tar if a manifest or record counts its samples.
 
     Raises:
-        ShardError: if it is not a finished split or a tar, or has no samples.
+        ShardError: if the path is not a finished split or a tar, or has no samples.
     """
     if path.suffix == ".tar":
         info = read_info(path.with_suffix(".json"))
@@ -46,47 +46,49 @@ def open_sample_set(path: Path) -> SampleSet:
         title, shards = path.stem, [(path, count)]
     else:
         if not (path / MANIFEST).is_file():
-            _explain(path)
+            _suggest_path(path)
         manifest = read_manifest(path)
         title = f"{manifest.source}/{manifest.split}"
         shards = [(path / f"{info.name}.tar", info.samples) for info in manifest.shards]
     filled = tuple((tar, samples) for tar, samples in shards if samples)
     if not filled:
-        raise ViewError(f"{path}: has no samples; there is nothing to draw")
+        raise ViewError(f"{path}: has no samples; expected at least one to draw")
     folder = path.parent if path.suffix == ".tar" else path
     return SampleSet(title, filled, {info.id: info.name for info in read_classes(folder)})
 
 
-def _explain(path: Path) -> None:
-    """Raise an error that helps more than the bare absence of a manifest, if there is one."""
+def _suggest_path(path: Path) -> None:
+    """Raise an error that names a split or tar below a folder without manifest, if there is one."""
     splits = sorted(
         p.parent for pattern in ("*", "*/*") for p in path.glob(f"{pattern}/{MANIFEST}")
     )
     if splits:
         names = ", ".join(str(split.relative_to(path)) for split in splits)
-        raise ViewError(f"{path}: is not a split but holds some ({names}); try {splits[0]}")
+        raise ViewError(
+            f"{path}: expected a split, found a folder of splits ({names}); try {splits[0]}"
+        )
     tars = sorted(path.glob("*.tar"))
     if tars:
         raise ViewError(
             f"{path}: has no {MANIFEST}, so this split is not finished; finish it with "
-            f"`python -m convert.run`, or look at one shard: {tars[0]}"
+            f"`python -m convert.run`, or view one shard: {tars[0]}"
         )
 
 
-def choose(counts: Sequence[int], n: int, seed: int | None) -> list[tuple[int, int]]:
-    """Which samples to draw: (shard, position in it), in stored order.
+def select_positions(counts: Sequence[int], n: int, seed: int | None) -> list[tuple[int, int]]:
+    """Positions of n samples, as (shard, position in it), in stored order.
 
-    Where there are shards enough, an even spread takes the first sample of n of them: a tar can
-    only be read from its beginning.
+    Without a seed they are at even distances. If there are at least n shards, these are the first
+    samples of n shards, since a tar can only be read from its beginning.
 
     Args:
         counts: samples per shard, none of them 0.
-        n: how many to choose; all, if there are no more.
-        seed: None for an even spread.
+        n: how many to select; all if there are fewer.
+        seed: of a random selection.
 
-    >>> choose([10, 10], 4, None)
+    >>> select_positions([10, 10], 4, None)
     [(0, 0), (0, 5), (1, 0), (1, 5)]
-    >>> choose([1000] * 6, 3, None)
+    >>> select_positions([1000] * 6, 3, None)
     [(0, 0), (2, 0), (4, 0)]
     """
     total = sum(counts)
@@ -94,47 +96,51 @@ def choose(counts: Sequence[int], n: int, seed: int | None) -> list[tuple[int, i
     if seed is None and n <= len(counts):
         return [(i * len(counts) // n, 0) for i in range(n)]
     if seed is None:
-        positions = np.arange(n) * total // n
+        indexes = np.arange(n) * total // n
     else:
-        positions = np.sort(np.random.default_rng(seed).choice(total, n, replace=False))
+        indexes = np.sort(np.random.default_rng(seed).choice(total, n, replace=False))
     ends = np.cumsum(counts)
-    shards = np.searchsorted(ends, positions, side="right")
+    shards = np.searchsorted(ends, indexes, side="right")
     starts = ends - np.array(counts)
-    return [(int(s), int(p - starts[s])) for s, p in zip(shards, positions, strict=True)]
+    return [(int(s), int(i - starts[s])) for s, i in zip(shards, indexes, strict=True)]
 
 
-def read_samples(shelf: SampleSet, chosen: Sequence[tuple[int, int]]) -> Iterator[Sample]:
-    """Yield the chosen samples; a tar is read no further than to the last of them.
+def select_by_position(
+    samples: SampleSet, positions: Sequence[tuple[int, int]]
+) -> Iterator[Sample]:
+    """Yield the samples at these positions; reads a tar up to the last of them.
 
     Raises:
         ShardError: if a tar is damaged, or has fewer samples than its record says.
     """
-    for shard, group in groupby(chosen, key=lambda entry: entry[0]):
-        path, _ = shelf.shards[shard]
-        left = {position for _, position in group}
+    for shard, group in groupby(positions, key=lambda entry: entry[0]):
+        path, _ = samples.shards[shard]
+        remaining = {position for _, position in group}
         for position, (key, members) in enumerate(tar.read_samples(path)):
-            if position in left:
-                left.remove(position)
-                yield check(from_members(key, members))
-            if not left:
+            if position in remaining:
+                remaining.remove(position)
+                yield check_sample(from_members(key, members))
+            if not remaining:
                 break
         else:
-            raise ViewError(f"{path}: ends before sample {min(left) + 1}, which its record counts")
+            raise ViewError(
+                f"{path}: ends before sample {min(remaining) + 1}, which its record counts"
+            )
 
 
-def find_samples(shelf: SampleSet, keys: Sequence[str]) -> Iterator[Sample]:
-    """Yield the samples of these keys in stored order.
+def select_by_key(samples: SampleSet, keys: Sequence[str]) -> Iterator[Sample]:
+    """Yield the samples with these keys in stored order.
 
     Raises:
-        ShardError: after all others were yielded, if there are keys that no shard has.
+        ShardError: after the others were yielded, if there are keys that no shard has.
     """
-    left = set(keys)
-    for path, _ in shelf.shards:
+    remaining = set(keys)
+    for path, _ in samples.shards:
         for key, members in tar.read_samples(path):
-            if key in left:
-                left.remove(key)
-                yield check(from_members(key, members))
-            if not left:
+            if key in remaining:
+                remaining.remove(key)
+                yield check_sample(from_members(key, members))
+            if not remaining:
                 return
-    missing = ", ".join(key for key in keys if key in left)
-    raise ViewError(f"no such key in {shelf.title}: {missing}")
+    missing = ", ".join(key for key in keys if key in remaining)
+    raise ViewError(f"no such key in {samples.title}: {missing}")

@@ -1,4 +1,4 @@
-"""`mlcroissant` finds every description valid and loads the photos and label maps."""
+"""`mlcroissant` accepts every description and loads the photos and label maps."""
 
 import io
 import logging

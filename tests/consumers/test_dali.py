@@ -1,4 +1,4 @@
-"""NVIDIA DALI, on the CPU, reads every shard through our index; its own tool makes the same one."""
+"""NVIDIA DALI, on the CPU, reads all shards through our index; its own tool writes the same one."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ def splits(out):
 
 
 def read(folder, extensions):
-    """The components of every sample, as they come."""
+    """The components of every sample, in order."""
     indexes = sorted(folder.glob("*.idx"))
     pipe = dali.Pipeline(batch_size=1, num_threads=1, device_id=None)
     with pipe:
@@ -51,7 +51,7 @@ def test_same_keys_and_same_bytes_through_the_index(converted):
         ]
 
 
-def test_its_own_tool_makes_the_same_index(converted, tmp_path):
+def test_its_own_tool_writes_the_same_index(converted, tmp_path):
     tool = shutil.which("wds2idx", path=str(Path(sys.executable).parent))
     if tool is None:
         pytest.skip("no wds2idx beside this Python")

@@ -1,4 +1,4 @@
-"""Energon prepares the same index of every source, and loads every sample through ours."""
+"""Energon writes the same index of every source, and loads every sample through ours."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def content(folder):
 
 
 @pytest.mark.parametrize("source", DRAWINGS)
-def test_it_prepares_the_same(indexed, tmp_path, source):
+def test_it_writes_the_same_index(indexed, tmp_path, source):
     for name in [".nv-meta/.info.json", *(f"{n}.idx" for n in prepared(indexed, source, tmp_path))]:
         assert (indexed / source / name).read_bytes() == (tmp_path / name).read_bytes(), name
     ours, theirs = content(indexed / source), content(tmp_path)
@@ -109,7 +109,7 @@ def test_same_keys_and_same_bytes(indexed, source):
 
 
 def test_without_the_database(indexed, tmp_path):
-    """As a source is that is too large for one; Energon's own command adds it."""
+    """The index without its database, which Energon's own command adds."""
     shutil.copytree(indexed / "refcoco", tmp_path / "refcoco")
     folder = tmp_path / "refcoco"
     before = content(folder)

@@ -30,7 +30,7 @@ def cache(tmp_path_factory):
 
 
 def stored(folder):
-    """Every member of a split in stored order; annotations as msgpack says, photos as bytes."""
+    """Every member of a split in stored order; annotations decoded by msgpack, photos as bytes."""
     return [
         (member.name, msgpack.unpackb(content) if member.name.endswith(".mp") else content)
         for tar in sorted(folder.glob("*.tar"))

@@ -18,7 +18,7 @@ from shards.load.torch import LoaderOptions, ShardDataset, ShardLoader  # noqa: 
 from shards.load.torch.cuda import letterbox, paint_runs  # noqa: E402
 from shards.load.transforms import all_masks  # noqa: E402
 from shards.pixels import decode_mask  # noqa: E402
-from shards.rle import parse  # noqa: E402
+from shards.rle import decode_counts  # noqa: E402
 from tests.conftest import REPOSITORY  # noqa: E402
 from tests.loading import held, held_in_the_end, numbers, write_split  # noqa: E402
 
@@ -228,7 +228,7 @@ def test_masks_on_a_device_are_those_of_the_cpu(converted):
             sample = batch[0].sample()
             masks = [each.mask for each in sample.regions if each.mask is not None]
             if masks:
-                runs = parse([mask.counts for mask in masks], sample.image.size)
+                runs = decode_counts([mask.counts for mask in masks], sample.image.size)
                 found = paint_runs(runs, torch.device("cpu")).numpy()
                 assert np.array_equal(found, np.stack([decode_mask(mask) for mask in masks]))
                 painted += len(masks)

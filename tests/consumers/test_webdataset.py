@@ -1,4 +1,4 @@
-"""Plain webdataset reads what was written, with its own decoders and without a line of ours."""
+"""Plain webdataset reads what was written, with its own decoders and no code of this project."""
 
 import gc
 import io
@@ -53,7 +53,7 @@ def test_same_keys_and_same_bytes(converted):
 
 
 def test_annotations_are_plain_msgpack(converted):
-    """Masks go to pycocotools as they come out of msgpack."""
+    """pycocotools accepts the masks that msgpack decodes."""
     from pycocotools import mask as coco_mask
 
     urls = sorted(map(str, (converted / "grandf_ha/train").glob("*.tar")))

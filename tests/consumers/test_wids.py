@@ -1,4 +1,4 @@
-"""wids reads every sample of the miniature by its number, through our index."""
+"""wids reads every sample of the miniature by its index, through our index file."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def indexed(converted, tmp_path_factory):
 
 
 @pytest.mark.parametrize("source", DRAWINGS)
-def test_every_sample_by_its_number(indexed, source, tmp_path, monkeypatch):
+def test_every_sample_by_its_index(indexed, source, tmp_path, monkeypatch):
     monkeypatch.setenv("WIDS_CACHE", str(tmp_path))  # it copies shards, and goes on using these
     indexes = sorted(indexed.glob(f"{source}/*/shardindex.json"))
     assert indexes
@@ -40,7 +40,7 @@ def test_every_sample_by_its_number(indexed, source, tmp_path, monkeypatch):
             assert members == {f".{name}": part for name, part in to_members(samples[number])}
 
 
-def test_what_it_says_of_each_shard(indexed):
+def test_the_entry_of_each_shard(indexed):
     for path in sorted(indexed.glob("*/*/shardindex.json")):
         shards = json.loads(path.read_text())["shardlist"]
         tars = sorted(path.parent.glob("*.tar"))

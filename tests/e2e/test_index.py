@@ -1,4 +1,4 @@
-"""Our own index: every sample by its number, questions without a tar, and what damage does."""
+"""Our own index: samples by their index, queries without a tar, and damage."""
 
 import shutil
 
@@ -22,7 +22,7 @@ def splits(out):
     return sorted(path.parent for path in out.rglob("manifest.json"))
 
 
-def test_every_sample_by_its_number(converted):
+def test_every_sample_by_its_index(converted):
     assert {folder.parent.name for folder in splits(converted)} == set(DRAWINGS)
     for folder in splits(converted):
         samples = list(read_split(folder))
@@ -49,7 +49,7 @@ def count(sample, column):
 
 
 def test_checksums_are_numbers_like_any_other(converted):
-    """Half of them are above what a signed number holds."""
+    """Half of them are larger than the largest signed number."""
     for folder in splits(converted):
         with SampleIndex(folder) as index:
             checksums = np.asarray(index._listing.rows.column("checksum"))
@@ -81,7 +81,7 @@ def test_numbers_are_compared(converted, column):
 
 
 def test_classes_of_regions_and_of_label_maps(converted):
-    asked = 0
+    queries = 0
     for folder in splits(converted):
         names = {info.id: info.name for info in read_classes(folder)}
         samples = list(read_split(folder))
@@ -94,23 +94,23 @@ def test_classes_of_regions_and_of_label_maps(converted):
             for name in sorted(set().union(*present) - {""})[:5]:
                 found = index.where(f'classes contains "{name}" and width > 0')
                 assert found.tolist() == [n for n, names_ in enumerate(present) if name in names_]
-                asked += 1
+                queries += 1
             assert index.where("classes contains 'no such thing'").size == 0
-    assert asked > 50
+    assert queries > 50
 
 
-def test_questions_need_no_tar(converted, tmp_path):
+def test_queries_need_no_tar(converted, tmp_path):
     folder = tmp_path / "train"
     shutil.copytree(converted / "ade20k/train", folder, ignore=shutil.ignore_patterns("*.tar"))
     assert not list(folder.glob("*.tar"))
     with SampleIndex(folder) as index, SampleIndex(converted / "ade20k/train") as whole:
-        for question in ("masks >= 3", "classes contains 'sky' and width > 0", "height > 1"):
-            assert index.where(question).tolist() == whole.where(question).tolist()
+        for query in ("masks >= 3", "classes contains 'sky' and width > 0", "height > 1"):
+            assert index.where(query).tolist() == whole.where(query).tolist()
         assert index.where("height > 1").size == len(index)
 
 
 def test_a_column_that_a_later_version_has(converted, tmp_path):
-    """docs/format.md: a new field raises no version; one that is gone is told."""
+    """docs/format.md: a new field does not change the version; a missing one is an error."""
     path = converted / "refcoco/train/samples.arrow"
     rows = pa.ipc.open_file(str(path)).read_all()
     later = rows.append_column("mood", pa.array(["good"] * len(rows)))
@@ -121,7 +121,7 @@ def test_a_column_that_a_later_version_has(converted, tmp_path):
         ):
             writer.write_table(table)
     assert read_rows(tmp_path / "later").equals(read_rows(path))
-    with pytest.raises(CorruptShardError, match="without: lacks masks"):
+    with pytest.raises(CorruptShardError, match="without: the columns masks are missing"):
         read_rows(tmp_path / "without")
 
 
@@ -138,25 +138,25 @@ def test_the_classes_of_a_label_map_are_those_in_its_pixels(converted):
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     ["", "masks", "masks >", "masks > many", "mask > 1", "masks > 1 or boxes > 1", "classes > 1",
      "key > 3", "masks > 'x'", "masks contains 3", "classes contains 3", "masks > 1 and",
      "label_classes contains 'x'", "__import__('os')"],
 )  # fmt: skip
-def test_what_is_no_question(converted, question):
+def test_invalid_queries(converted, query):
     with SampleIndex(converted / "refcoco/train") as index, pytest.raises(ValueError, match=r".+"):
-        index.where(question)
+        index.where(query)
 
 
 @given(st.text())
-def test_any_text_is_a_question_or_an_error(text):
+def test_any_text_is_a_query_or_an_error(text):
     try:
         assert parse(text)
     except ValueError as error:
         assert str(error)  # noqa: PT017 - anything else would be raised
 
 
-def test_a_flipped_bit_is_found_by_whoever_reads_it(converted, tmp_path):
+def test_reading_finds_a_flipped_bit(converted, tmp_path):
     folder = tmp_path / "train"
     shutil.copytree(converted / "refcoco/train", folder)
     tar = min(folder.glob("*.tar"))
@@ -173,7 +173,7 @@ def test_a_flipped_bit_is_found_by_whoever_reads_it(converted, tmp_path):
         index[0]
 
 
-def test_formats_are_added_to_shards_that_are_there(converted, tmp_path):
+def test_formats_are_added_to_finished_shards(converted, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(converted, out)
     expected = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.idx")}
@@ -187,4 +187,4 @@ def test_formats_are_added_to_shards_that_are_there(converted, tmp_path):
     assert (again.returncode, again.stderr) == (0, "0 files written\n")
     wrong = command("shards.index", out, "--format", "daly")
     assert wrong.returncode == 2
-    assert "no format daly; there are dali" in wrong.stderr
+    assert "no format daly; expected dali" in wrong.stderr

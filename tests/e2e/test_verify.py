@@ -1,4 +1,4 @@
-"""Every damage is found and named; sound output has none."""
+"""Damage of any kind is found and located; an intact output has no findings."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from shards.index.registry import INDEX_FORMATS
 from shards.index.samples import encode_table, read_rows
 from shards.index.write import write_indexes
 from shards.manifest import Tally
-from shards.verify import verify
-from shards.verify.damage import difference
-from shards.verify.finding import OTHERS
+from shards.verify import verify_output
+from shards.verify.damage import first_difference
+from shards.verify.finding import FIX_OTHERS
 from shards.writer import ShardWriter
 from tests.conftest import command, hash_tree
 from tests.unit.shards.test_sample import make
@@ -28,13 +28,13 @@ NAMES = [
     "README.md", "ade20k/croissant.json", "ade20k/val/classes.json", "ade20k/val/manifest.json",
     "ade20k/val/samples.arrow", f"{SHARD}.tar", f"{SHARD}.json", f"{SHARD}.arrow", f"{SHARD}.idx",
 ]  # fmt: skip
-"""Tar, record, rows, index; of the split manifest, samples, classes; two cards."""
+"""Files of a small output: of its shard, of its split, and two cards."""
 ADDED = [
     f"{SHARD}.tar.idx", "ade20k/val/shardindex.json",
     *(f"ade20k/.nv-meta/{name}"
       for name in (".info.json", "dataset.yaml", "index.sqlite", "index.uuid", "split.yaml")),
 ]  # fmt: skip
-"""What the formats add that are not written unasked."""
+"""Files of the formats that a job writes only if its config names them."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def copy(converted, tmp_path):
 
 @pytest.fixture
 def convert_again(tmp_path, draw_miniature, small_shards):
-    """One label map, in one shard: the smallest output there is."""
+    """The smallest output: one label map in one shard."""
     return partial(
         run, source=["ade20k"], split=["val"], limit=1, workers=0, root=draw_miniature(8).root,
         out=tmp_path / "small", config=small_shards,
@@ -63,29 +63,29 @@ def small(tmp_path, convert_again):
 
 @pytest.fixture
 def small_indexed(small):
-    """With the files of every format."""
+    """The smallest output with the index files of all formats."""
     write_indexes(small, list(INDEX_FORMATS.values()), shards=True)
     return small
 
 
 def problems(out, depth="bytes"):
-    return {(found.file, found.problem) for found in verify(out, depth)}
+    return {(found.file, found.problem) for found in verify_output(out, depth)}
 
 
 def files(out, depth="bytes"):
-    return {found.file for found in verify(out, depth)}
+    return {found.file for found in verify_output(out, depth)}
 
 
-def test_sound_output(converted, converted_defective):
+def test_intact_output(converted, converted_defective):
     for out in (converted, converted_defective):
         before = hash_tree(out)
-        assert verify(out, "pixels") == []
+        assert verify_output(out, "pixels") == []
         assert hash_tree(out) == before
 
 
-def flip(path, place, bit=1):
+def flip(path, offset, bit=1):
     content = bytearray(path.read_bytes())
-    content[place] ^= bit
+    content[offset] ^= bit
     path.write_bytes(content)
 
 
@@ -94,12 +94,12 @@ def each_flip_is_found(out, names, step):
     for name in names:
         path = out / name
         whole = path.read_bytes()
-        for place in range(0, len(whole), step):
-            flip(path, place, 1 << (place % 8))
-            assert name in files(out), (name, place)
+        for offset in range(0, len(whole), step):
+            flip(path, offset, 1 << (offset % 8))
+            assert name in files(out), (name, offset)
             path.write_bytes(whole)
             flipped += 1
-    assert verify(out) == []
+    assert verify_output(out) == []
     return flipped
 
 
@@ -125,24 +125,24 @@ def test_each_flipped_byte_of_an_index_that_was_added(small_indexed):
 
 @pytest.mark.slow
 def test_each_flipped_byte_of_a_database(small_indexed):
-    """Which is compared with one that is made anew; here it is made but once."""
+    """Compares with the bytes, since writing a database for each flip takes too long."""
     path = small_indexed / "ade20k/.nv-meta/index.sqlite"
     whole = path.read_bytes()
     assert len(whole) > 20_000
-    for place in range(len(whole)):
-        flip(path, place, 1 << (place % 8))
-        assert difference(path, whole) == place
+    for offset in range(len(whole)):
+        flip(path, offset, 1 << (offset % 8))
+        assert first_difference(path, whole) == offset
         path.write_bytes(whole)
-    for place in range(0, len(whole), 97):
-        flip(path, place)
-        [found] = verify(small_indexed, "records")
-        assert (found.file, found.offset) == ("ade20k/.nv-meta/index.sqlite", place)
+    for offset in range(0, len(whole), 97):
+        flip(path, offset)
+        [found] = verify_output(small_indexed, "records")
+        assert (found.file, found.offset) == ("ade20k/.nv-meta/index.sqlite", offset)
         path.write_bytes(whole)
 
 
 @pytest.mark.parametrize("name", ["samples.arrow", "manifest.json", "classes.json"])
-def test_what_a_broken_split_was_made_of_is_not_called_foreign(copy, name):
-    """Nor are files that are made of more than one split, by what is left of them."""
+def test_files_of_a_broken_split_are_not_unexpected(copy, name):
+    """Nor are index files of a source or output that depend on it."""
     out = copy
     write_indexes(out, list(INDEX_FORMATS.values()), shards=True)
     flip(out / "ade20k/train" / name, 50)
@@ -158,16 +158,18 @@ def test_where_a_tar_is_damaged(copy):
     assert len(rows) > 1
     for row in rows:
         flip(tar, row["offset"] + row["size"] // 2)
-        told = {(f.problem, f.offset) for f in verify(copy) if f.offset is not None}
+        reported = {(f.problem, f.offset) for f in verify_output(copy) if f.offset is not None}
         end = row["offset"] + row["size"]
-        assert told == {(f"{row['key']}, up to byte {end:,}: not what was written", row["offset"])}
+        assert reported == {
+            (f"{row['key']}, up to byte {end:,}: not what was written", row["offset"])
+        }
         tar.write_bytes(whole)
     flip(tar, len(whole) - 1)
-    assert [found.offset for found in verify(copy)] == [None, end]
+    assert [found.offset for found in verify_output(copy)] == [None, end]
 
 
-def obey(found, out, again):
-    """Do what the remedy says, and nothing else."""
+def apply_remedy(found, out, again):
+    """Do exactly what the remedy says."""
     if deleted := re.match(r"delete (\S+) beside it", found.remedy):
         ((out / found.file).parent / deleted[1]).unlink(missing_ok=True)
         assert "python -m convert.run again" in found.remedy
@@ -193,16 +195,16 @@ def test_remedies_help(small_indexed, convert_again, name, damage):
     if damage == "flipped":
         flip(path, len(before) // 2)
     elif path.name == "shardindex.json":
-        pytest.skip("of an index that was added nobody knows when all of it is gone")
+        pytest.skip("nothing shows that a format was there whose only file is gone")
     else:
         path.unlink()
-    found = verify(small_indexed)
+    found = verify_output(small_indexed)
     assert name in {each.file for each in found}
-    for _ in range(2):  # a shard made anew has lost what was added to it: that is found next
+    for _ in range(2):  # a rewritten shard lacks the index files added to it: found next
         if found:
-            first = next(each for each in found if each.remedy != OTHERS)
-            obey(first, small_indexed, convert_again)
-        found = verify(small_indexed)
+            first = next(each for each in found if each.remedy != FIX_OTHERS)
+            apply_remedy(first, small_indexed, convert_again)
+        found = verify_output(small_indexed)
     assert found == []
     assert path.read_bytes() == before
 
@@ -233,7 +235,7 @@ def test_swapped_with_everything_beside_them(copy):
 
 
 def test_a_key_in_two_sources(copy):
-    """All records fit each other; only the keys do not."""
+    """Both splits are intact; they share a key."""
     for source in ("one", "two"):
         with ShardWriter(copy / source / "train", f"{source}-train-000000") as shard:
             shard.add(make(key="same-1"))
@@ -247,9 +249,9 @@ def test_a_key_in_two_sources(copy):
 
         entry = SourceConfig(Stub(), SourceOptions())  # type: ignore[arg-type]
         finish_split(copy / source / "train", entry, source, "train", SplitPlan(1, 1, 0, 0, "d"))
-    found = {(f, said) for f, said in problems(copy, "records") if "/train/" in f}
+    found = {(f, problem) for f, problem in problems(copy, "records") if "/train/" in f}
     assert found == {
-        (f"{source}/train/samples.arrow", "the key same-1 comes more than once in the output")
+        (f"{source}/train/samples.arrow", "the key same-1 occurs more than once in the output")
         for source in ("one", "two")
     }
 
@@ -277,13 +279,15 @@ def test_files_that_are_missing_or_too_many(copy):
     (copy / "ade20k/val/manifest.json").unlink()
     found = dict(problems(copy, "records"))
     assert {f"refcoco/train/{name}" for name in lost} <= found.keys()
-    assert found["refcoco/train/refcoco-train-000099.tar"] == "nobody has written it here"
-    assert found["notes.txt"] == "nobody has written it here"
+    assert (
+        found["refcoco/train/refcoco-train-000099.tar"] == "unexpected file, not written by convert"
+    )
+    assert found["notes.txt"] == "unexpected file, not written by convert"
     assert "no such file" in found["ade20k/val/manifest.json"]
 
 
-def test_only_pixels_show_a_photo_that_was_forged(copy):
-    """Everything else was made to fit: a shard written again, of a photo that does not decode."""
+def test_only_pixels_show_an_undecodable_photo(copy):
+    """A shard that is intact in all else: written with a photo that does not decode."""
     import msgspec
 
     from shards.layout import read_split
@@ -301,11 +305,11 @@ def test_only_pixels_show_a_photo_that_was_forged(copy):
     from shards.verify.shard import check_shard
 
     assert list(check_shard(folder, info, 0, deep=False)) == []
-    told = [found.problem for found in check_shard(folder, info, 0, deep=True)]
-    assert len(told) == 3
-    assert "forged-1.jpg: does not decode" in told[0]
-    assert "its label map holds the classes" in told[1]
-    assert "which classes.json lacks" in told[2]
+    reported = [found.problem for found in check_shard(folder, info, 0, deep=True)]
+    assert len(reported) == 3
+    assert "forged-1.jpg: does not decode" in reported[0]
+    assert "its label map holds the classes" in reported[1]
+    assert "which classes.json lacks" in reported[2]
 
 
 def test_the_command(copy):
@@ -315,7 +319,7 @@ def test_the_command(copy):
     flip(tar, 3000)
     done = command("shards.verify", copy)
     assert done.returncode == 1
-    assert f"refcoco/train/{tar.name}: its sha256 is not its record's" in done.stdout
+    assert f"refcoco/train/{tar.name}: its sha256 is not the one in its record" in done.stdout
     assert f"refcoco/train/{tar.name}, byte 0: refcoco-" in done.stdout
     assert "delete refcoco-train-000000.json beside it" in done.stdout
     as_json = command("shards.verify", copy, "--json")
@@ -324,23 +328,23 @@ def test_the_command(copy):
     assert command("shards.verify", copy / "nowhere").returncode == 2
 
 
-def test_a_run_looks_at_what_it_wrote(small, draw_miniature, small_shards, capsys):
+def test_a_run_verifies_its_output(small, draw_miniature, small_shards, capsys):
     (small / "notes.txt").write_text("mine")
     code = run(
         source=["ade20k"], split=["val"], limit=1, workers=0, root=draw_miniature(8).root,
         out=small, config=small_shards,
     )  # fmt: skip
     assert code == 1
-    assert "notes.txt: nobody has written it here" in capsys.readouterr().err
+    assert "notes.txt: unexpected file, not written by convert" in capsys.readouterr().err
 
 
 def test_reading_the_records_opens_no_tar(converted, tmp_path):
-    """What the job does before it says done costs the same for a gigabyte and for a terabyte."""
+    """The check at the end of a run takes as long for a terabyte as for a gigabyte."""
     out = tmp_path / "out"
     shutil.copytree(converted, out)
     for tar in out.glob("*/*/*.tar"):
         size = tar.stat().st_size
         tar.write_bytes(b"")
         os.truncate(tar, size)
-    assert verify(out, "records") == []
+    assert verify_output(out, "records") == []
     assert len(files(out)) >= len(list(out.glob("*/*/*.tar")))

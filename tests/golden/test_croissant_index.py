@@ -1,4 +1,4 @@
-"""Croissant's description of a source, value for value."""
+"""The Croissant description of a source, value by value."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 from shards.index import Listing
 from shards.index.croissant import source_files
 from shards.index.samples import SCHEMA
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 
 
 def listing(split: str, *samples: int) -> Listing:
@@ -17,7 +17,7 @@ def listing(split: str, *samples: int) -> Listing:
         for n, count in enumerate(samples)
     ]
     rows = pa.Table.from_pylist([{"image": "jpg", "labels_size": 9}] * sum(samples), SCHEMA)
-    return Listing(Path("nowhere"), collect("ade20k", split, "", {}, infos), rows, {})
+    return Listing(Path("nowhere"), build_manifest("ade20k", split, "", {}, infos), rows, {})
 
 
 def file_set(extension: str, media_type: str) -> dict[str, object]:
@@ -89,5 +89,5 @@ def test_a_source() -> None:
     ]
 
 
-def test_nothing_without_a_sample() -> None:
+def test_no_file_without_samples() -> None:
     assert source_files({}) == source_files({"train": listing("train")}) == {}

@@ -1,4 +1,4 @@
-"""DALI's index, character for character."""
+"""DALI's index, character by character."""
 
 from shards.index.dali import shard_files
 from shards.tar import Entry, Member

@@ -1,4 +1,4 @@
-"""Energon's files, character for character, and its database, row for row."""
+"""Energon's files, character by character, and its database, row by row."""
 
 import json
 import shutil
@@ -18,9 +18,9 @@ from shards.index.huggingface import HUGGING_FACE
 from shards.index.samples import SCHEMA
 from shards.index.write import write_indexes
 from shards.layout import read_shard
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 from shards.tar import END, Entry, Member, read_members
-from shards.verify import verify
+from shards.verify import verify_output
 from tests.conftest import hash_tree
 
 INFO = b"""\
@@ -57,15 +57,15 @@ def listing(split, *samples, plan="", labels=0):
          "annotations_offset": 4096 * m + 3072, "annotations_size": 7}
         for n, count in enumerate(samples) for m in range(count)
     ]  # fmt: skip
-    manifest = collect("sa", split, plan, {}, infos)
+    manifest = build_manifest("sa", split, plan, {}, infos)
     return Listing(Path("nowhere"), manifest, pa.Table.from_pylist(rows, SCHEMA), {})
 
 
 SOURCE = {"testB": listing("testB", 1, labels=4), "train": listing("train", 2, 0, 1)}
 
 
-def made(splits, folder):
-    """The files of a source, whole."""
+def contents_of(splits, folder):
+    """Name -> content of the files of a source."""
     files = dict(source_files(splits))
     path = folder / "index.sqlite"
     path.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def test_a_shard():
 
 
 def test_a_source(tmp_path):
-    files = made(SOURCE, tmp_path)
+    files = contents_of(SOURCE, tmp_path)
     index = files.pop(INDEX)
     assert files == {
         ".nv-meta/.info.json": INFO,
@@ -124,9 +124,9 @@ def test_a_source(tmp_path):
     ]
 
 
-def test_every_split_is_in_a_part(tmp_path):
+def test_every_split_is_in_a_group(tmp_path):
     names = ("test", "testA", "testC", "train", "val", "val_seen")
-    files = made({name: listing(name, 1) for name in names}, tmp_path)
+    files = contents_of({name: listing(name, 1) for name in names}, tmp_path)
     assert files[".nv-meta/split.yaml"].decode().splitlines()[2:] == [
         "  train:", "  - train/sa-train-000000.tar",
         "  val:", "  - val/sa-val-000000.tar", "  - val_seen/sa-val_seen-000000.tar",
@@ -137,8 +137,8 @@ def test_every_split_is_in_a_part(tmp_path):
 
 def test_the_same_shards_give_the_same_bytes(tmp_path):
     replanned = {**SOURCE, "train": listing("train", 2, 0, 1, plan="another")}
-    files = made(SOURCE, tmp_path)
-    assert made(replanned, tmp_path) == files
+    files = contents_of(SOURCE, tmp_path)
+    assert contents_of(replanned, tmp_path) == files
     index = files[INDEX]
     assert index[16:18] == b"\x10\0"  # pages of 4096 bytes
     assert index[92:100] == bytes(8)  # nor is there a version of SQLite in its header
@@ -156,7 +156,7 @@ def test_other_shards_have_another_uuid():
 
 
 def many(shards, samples):
-    """Shards of a source whose keys come in no order."""
+    """Shards of a source whose keys are not sorted."""
     for tar in range(shards):
         keys = [f"sa-{(tar * samples + n) * 7919 % 1_000_003:012}" for n in range(samples)]
         yield [
@@ -166,7 +166,7 @@ def many(shards, samples):
 
 
 def test_less_memory_gives_the_same_bytes(monkeypatch, tmp_path):
-    """What does not fit waits in files, and is sorted there."""
+    """Rows that do not fit into memory are sorted in files."""
     rows = partial(many, 30, 1000)
     energon_database.write_database(rows, tmp_path / "much.sqlite")
     monkeypatch.setattr(energon_database, "_MEBIBYTES", 0.1)
@@ -177,22 +177,22 @@ def test_less_memory_gives_the_same_bytes(monkeypatch, tmp_path):
     assert len(rows_of(much, "samples")) == 30_000
 
 
-def test_a_place_where_nothing_can_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(OSError, match=r"index\.sqlite: unable to open database file"):
         energon_database.write_database(partial(many, 1, 1), tmp_path / "none/index.sqlite")
 
 
-def test_a_key_that_comes_twice(tmp_path):
+def test_a_duplicate_key(tmp_path):
     train = listing("train", 1)
     again = {
         "train": train,
         "val": Listing(train.folder, listing("val", 1).manifest, train.rows, {}),
     }
-    with pytest.raises(CorruptShardError, match=r"^a key comes more than once"):
-        made(again, tmp_path)
+    with pytest.raises(CorruptShardError, match=r"index\.sqlite: a key occurs more than once"):
+        contents_of(again, tmp_path)
 
 
-def test_nothing_without_a_sample():
+def test_no_file_without_samples():
     assert source_files({}) == source_files({"train": listing("train", 0)}) == {}
 
 
@@ -213,7 +213,7 @@ def test_of_the_miniature(converted, tmp_path):
     index = (folder / ".nv-meta/index.sqlite").read_bytes()
     assert [row[1:2] for row in rows_of(index, "samples")] == stored
     assert sum(counts.values()) == len(stored)
-    assert verify(out) == []
+    assert verify_output(out) == []
     before = hash_tree(out)
     assert write_indexes(out, [ENERGON], shards=True) == 0
     assert hash_tree(out) == before

@@ -1,4 +1,4 @@
-"""The dataset card, character for character, and its types against the format's own."""
+"""The dataset card, character by character, and its types compared with the format."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from shards.index import Listing
 from shards.index.huggingface import output_files
 from shards.index.samples import SCHEMA
 from shards.layout import Annotations
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 from shards.sample import Region
 
 FRONT = """\
@@ -55,14 +55,14 @@ TABLE = """\
 
 
 def listing(source: str, split: str, *samples: int, labels: int = 0) -> Listing:
-    """A split of shards of so many samples, each of a million bytes."""
+    """A split whose shards have so many samples and a million bytes each."""
     infos = [
         ShardInfo(f"{source}-{split}-{n:06}", count, 10**6, "00", "", Tally())
         for n, count in enumerate(samples)
     ]
     row = {"image": "jpg", "labels_size": labels}
     rows = pa.Table.from_pylist([row] * sum(samples), SCHEMA)
-    return Listing(Path("nowhere"), collect(source, split, "", {}, infos), rows, {})
+    return Listing(Path("nowhere"), build_manifest(source, split, "", {}, infos), rows, {})
 
 
 def card() -> str:
@@ -91,7 +91,7 @@ def test_the_card() -> None:
 
 
 def test_every_field_has_its_type() -> None:
-    """`ids` are any map; everything else is of the type that the format gives it."""
+    """`ids` is any map; all other fields have the type of the format."""
     for config in yaml.safe_load(card().split("---\n")[1])["dataset_info"]:
         columns = {column["name"]: column for column in config["features"]}
         assert list(columns)[-3:] == ["mp", "__key__", "__url__"]
@@ -103,7 +103,7 @@ def test_every_field_has_its_type() -> None:
         assert annotations["ids"] == regions["ids"] == {"name": "ids", "dtype": "json"}
 
 
-def test_names_that_yaml_would_read_otherwise() -> None:
+def test_names_that_yaml_would_not_read_as_text() -> None:
     text = output_files({"1e3": {"no": listing("1e3", "no", 1)}})["README.md"].decode()
     [config] = yaml.safe_load(text.split("---\n")[1])["configs"]
     assert config == {

@@ -1,6 +1,6 @@
-"""What the miniature's samples hold, as it was when a person last looked at it.
+"""The content of the miniature's samples, as last reviewed.
 
-GLAMM_UPDATE_GOLDEN=1 writes the file anew; look at the difference before it is committed.
+GLAMM_UPDATE_GOLDEN=1 rewrites the file; review the difference before committing it.
 """
 
 import json

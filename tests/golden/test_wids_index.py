@@ -1,4 +1,4 @@
-"""wids' index of a split, character for character; and what it says of a shard that is missing."""
+"""The wids index of a split, character by character, and the error for a missing shard."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from shards.index import Listing
 from shards.index.samples import SCHEMA
 from shards.index.wids import WIDS, split_files
 from shards.index.write import write_indexes
-from shards.manifest import ShardInfo, Tally, collect
+from shards.manifest import ShardInfo, Tally, build_manifest
 from tests.conftest import command, hash_tree
 
 # As `widsindex create` of wids 0.1.11 writes it.
@@ -44,14 +44,14 @@ def listing(tmp_path):
         name = f"sa-train-{number:06}"
         (tmp_path / f"{name}.tar").write_bytes(content)
         infos.append(ShardInfo(name, samples, len(content), "", "", Tally()))
-    return Listing(tmp_path, collect("sa", "train", "", {}, infos), SCHEMA.empty_table(), {})
+    return Listing(tmp_path, build_manifest("sa", "train", "", {}, infos), SCHEMA.empty_table(), {})
 
 
 def test_a_split(listing):
     assert split_files(listing) == {"shardindex.json": TEXT}
 
 
-def test_nothing_without_a_sample(listing):
+def test_no_file_without_samples(listing):
     empty = msgspec.structs.replace(listing.manifest, shards=(), samples=0)
     rows = pa.Table.from_pylist([], SCHEMA)
     assert split_files(Listing(listing.folder, empty, rows, {})) == {}

@@ -1,4 +1,4 @@
-"""What hypothesis draws: masks, pictures of every kind, and samples that keep every rule."""
+"""Hypothesis strategies: masks, pictures of every kind, and valid samples."""
 
 import warnings
 
@@ -33,17 +33,17 @@ turns = st.builds(Turn, texts, texts)
 
 @st.composite
 def masks(draw: st.DrawFn, size: Size | None = None) -> NDArray[np.bool_]:
-    """Noise of any density: long runs and short ones, empty and full included."""
+    """Noise of any density: short and long runs, empty and full masks."""
     chosen = size or draw(sizes)
-    chance = np.random.default_rng(draw(st.integers(0, 2**32)))
-    coarse = chance.random((chosen.height, chosen.width)) < draw(st.sampled_from((0, 0.02, 0.5, 1)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    coarse = rng.random((chosen.height, chosen.width)) < draw(st.sampled_from((0, 0.02, 0.5, 1)))
     stretch = draw(st.integers(1, 5))
     tall: NDArray[np.bool_] = np.repeat(coarse, stretch, axis=0)[: chosen.height]
     return tall
 
 
 def coco_encode(mask: NDArray[np.bool_]) -> Rle:
-    """What pycocotools makes of it: the reference."""
+    """The mask encoded by pycocotools: the reference."""
     height, width = mask.shape
     counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
     return Rle(Size(height, width), counts)
@@ -86,7 +86,7 @@ def regions(draw: st.DrawFn, size: Size, captions: tuple[str, ...], count: int) 
 
 @st.composite
 def samples(draw: st.DrawFn, key: str | None = None) -> Sample:
-    """A sample that may be stored; its picture is any bytes, which the format does not look at."""
+    """A valid sample. Its picture is any bytes, since the format does not decode it."""
     size = draw(sizes)
     captions = tuple(draw(st.lists(texts, max_size=2)))
     count = draw(st.integers(0, 2))

@@ -1,4 +1,4 @@
-"""Masks are what pycocotools says they are, byte for byte; nothing else is a mask."""
+"""Masks are encoded as by pycocotools, byte for byte; all other bytes are errors."""
 
 import tracemalloc
 
@@ -67,7 +67,7 @@ def _hostile(size: Size, counts: bytes) -> None:
 
 
 def _number(value: int) -> bytes:
-    """Any integer in COCO's printable groups of five bits, however many it takes."""
+    """Any integer in COCO's printable groups of five bits."""
     groups = bytearray()
     while True:
         group, value = value & 31, value >> 5
@@ -78,7 +78,7 @@ def _number(value: int) -> bytes:
 
 
 def _wrapped(area: int) -> bytes:
-    """Runs that add up to `area` in 64 bits, 2**64 too many in truth; no difference over 34."""
+    """Runs whose sum is `area` only because 64 bits overflow; no difference takes over 34 bits."""
     pairs = 2**16
     step, rest = divmod(2**64 + area, pairs * (pairs + 1))
     # 0, then s s 2s 2s 3s 3s ...: stored as differences to the run two before.

@@ -1,4 +1,4 @@
-"""What is computed on runs is what is computed on pixels, bit for bit, by either kernel."""
+"""Operations on runs give what the same operations on pixels give, bit for bit, in both kernels."""
 
 from unittest.mock import patch
 
@@ -11,14 +11,14 @@ from pycocotools import mask as coco_mask
 
 from convert.sample.masks import nearest
 from shards import rle
-from shards.rle.choice import choose
+from shards.rle.kernel import choose_kernel
 from shards.sample import Size
 from tests.property.strategies import masks
 
 try:
-    KERNELS = {"numpy": choose("numpy")[1], "compiled": choose("compiled")[1]}
+    KERNELS = {"numpy": choose_kernel("numpy")[1], "compiled": choose_kernel("compiled")[1]}
 except ImportError:
-    KERNELS = {"numpy": choose("numpy")[1]}
+    KERNELS = {"numpy": choose_kernel("numpy")[1]}
 
 TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -55,7 +55,7 @@ def _coco(photo) -> list[bytes]:
 def _same(runs, photo) -> None:
     assert runs.size == _size(photo)
     assert (runs.lengths.dtype, runs.ends.dtype) == (np.uint32, np.int64)
-    assert rle.write(runs) == _coco(photo)
+    assert rle.encode_counts(runs) == _coco(photo)
     starts = np.concatenate(([0], runs.ends))
     inner = np.setdiff1d(np.arange(runs.lengths.size), starts)
     assert (runs.lengths[inner] > 0).all()
@@ -74,11 +74,11 @@ def _tables(size, new) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _everything(photo) -> None:
-    runs = rle.trace(photo)
+    runs = rle.from_pixels(photo)
     size = _size(photo)
     _same(runs, photo)
-    counts = rle.write(runs)
-    parsed = rle.parse(counts, size)
+    counts = rle.encode_counts(runs)
+    parsed = rle.decode_counts(counts, size)
     assert np.array_equal(parsed.lengths, runs.lengths)
     assert np.array_equal(parsed.ends, runs.ends)
     assert np.array_equal(rle.areas(runs), photo.sum(axis=(1, 2)))
@@ -95,10 +95,10 @@ def _everything(photo) -> None:
     assert np.array_equal(out, photo)
     for orientation, transpose in TRANSPOSES.items():
         upright = [np.array(Image.fromarray(mask).transpose(transpose)) for mask in photo]
-        turned = rle.turn(runs, orientation)
-        expected = rle.turned(size, orientation)
-        _same(turned, np.array(upright, bool).reshape(-1, expected.height, expected.width))
-    assert rle.turn(runs, 1) is runs
+        upright_runs = rle.apply_orientation(runs, orientation)
+        expected = rle.upright_size(size, orientation)
+        _same(upright_runs, np.array(upright, bool).reshape(-1, expected.height, expected.width))
+    assert rle.apply_orientation(runs, 1) is runs
     for new in (Size(max(1, size.height // 2), max(1, size.width // 3)), size):
         rows, columns = _tables(size, new)
         _same(rle.resize(runs, new, rows, columns), _pil_resize(photo, new))
@@ -106,10 +106,10 @@ def _everything(photo) -> None:
     _same(rle.union(runs, [len(photo)]), united)
 
 
-def _one(height, width, *places) -> np.ndarray:
+def _one(height, width, *pixels) -> np.ndarray:
     mask = np.zeros((height, width), bool)
-    for place in places:
-        mask[place] = True
+    for pixel in pixels:
+        mask[pixel] = True
     return mask
 
 
@@ -147,28 +147,28 @@ def test_resized_as_pillow_does(kernel, photo, height, width) -> None:
     new = Size(height, width)
     with patch.object(rle, "_kernel", kernel):
         rows, columns = _tables(_size(photo), new)
-        _same(rle.resize(rle.trace(photo), new, rows, columns), _pil_resize(photo, new))
+        _same(rle.resize(rle.from_pixels(photo), new, rows, columns), _pil_resize(photo, new))
 
 
 @either
 @settings(max_examples=80)
 @given(photos(), st.data())
 def test_resized_by_any_table(kernel, photo, data) -> None:
-    """Cropped, enlarged and thinned at once: whatever a sorted table says."""
+    """Any sorted table: crops, enlarges and drops pixels at once."""
     rows, columns = (
         np.array(sorted(data.draw(st.lists(st.integers(0, old - 1), min_size=1, max_size=30))))
         for old in photo.shape[1:]
     )
     with patch.object(rle, "_kernel", kernel):
         new = Size(rows.size, columns.size)
-        runs = rle.resize(rle.trace(photo), new, rows, columns)
+        runs = rle.resize(rle.from_pixels(photo), new, rows, columns)
         _same(runs, photo[:, rows[:, None], columns])
 
 
 @either
 @settings(max_examples=80)
 @given(photos(most=9), st.data())
-def test_union_and_the_whole_way(kernel, photo, data) -> None:
+def test_union_and_resize_counts(kernel, photo, data) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(photo)), max_size=4)))
     ends = [*cuts, len(photo)]
     starts = [0, *cuts]
@@ -178,28 +178,28 @@ def test_union_and_the_whole_way(kernel, photo, data) -> None:
     counts = _coco(photo)
     groups = [counts[start:end] for start, end in zip(starts, ends, strict=True)]
     with patch.object(rle, "_kernel", kernel):
-        _same(rle.union(rle.parse(counts, size), ends), united)
-        for chosen in (new, size):
-            reduced = rle.reduce(groups, size, chosen, *_tables(size, chosen))
-            assert reduced == _coco(_pil_resize(united, chosen))
+        _same(rle.union(rle.decode_counts(counts, size), ends), united)
+        for stored in (new, size):
+            resized = rle.resize_counts(groups, size, stored, *_tables(size, stored))
+            assert resized == _coco(_pil_resize(united, stored))
 
 
 @either
 @settings(max_examples=40)
 @given(photos(), st.data())
-def test_painted_into_a_part_of_a_batch(kernel, photo, data) -> None:
-    chosen = data.draw(
+def test_painted_into_a_slice_of_a_batch(kernel, photo, data) -> None:
+    selected = data.draw(
         st.lists(st.integers(0, len(photo) - 1), max_size=5) if len(photo) else st.just([])
     )
-    count = len(chosen)
+    count = len(selected)
     height, width = photo.shape[1:]
     batch = np.full((count + 1, height + 2, width + 3), 7, np.uint8)
     with patch.object(rle, "_kernel", kernel):
-        rle.paint(rle.trace(photo), batch[1:, 1:-1, 2:-1], chosen)
+        rle.paint(rle.from_pixels(photo), batch[1:, 1:-1, 2:-1], selected)
         bools = np.ones((count, height, width), np.bool_)
-        rle.paint(rle.trace(photo), bools, chosen)
-    assert np.array_equal(batch[1:, 1:-1, 2:-1], photo[chosen])
-    assert np.array_equal(bools, photo[chosen])
+        rle.paint(rle.from_pixels(photo), bools, selected)
+    assert np.array_equal(batch[1:, 1:-1, 2:-1], photo[selected])
+    assert np.array_equal(bools, photo[selected])
     batch[1:, 1:-1, 2:-1] = 7
     assert (batch == 7).all()
 
@@ -207,10 +207,10 @@ def test_painted_into_a_part_of_a_batch(kernel, photo, data) -> None:
 @either
 @settings(max_examples=20)
 @given(photos())
-def test_traced_from_any_layout(kernel, photo) -> None:
+def test_pixels_of_any_layout(kernel, photo) -> None:
     with patch.object(rle, "_kernel", kernel):
-        _same(rle.trace(photo[:, ::-1]), photo[:, ::-1])
-        _same(rle.trace(photo[:, :, ::-1]), photo[:, :, ::-1])
-        _same(rle.trace(photo.transpose(0, 2, 1)), photo.transpose(0, 2, 1))
+        _same(rle.from_pixels(photo[:, ::-1]), photo[:, ::-1])
+        _same(rle.from_pixels(photo[:, :, ::-1]), photo[:, :, ::-1])
+        _same(rle.from_pixels(photo.transpose(0, 2, 1)), photo.transpose(0, 2, 1))
         odd = (photo.view(np.uint8) * 2).view(np.bool_)  # set, though not by a 1
-        _same(rle.trace(odd), photo)
+        _same(rle.from_pixels(odd), photo)

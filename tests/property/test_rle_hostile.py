@@ -1,4 +1,4 @@
-"""Counts from strangers: both kernels take the same ones, and refuse the others alike."""
+"""Counts from untrusted files: both kernels accept the same ones and report the same errors."""
 
 import tracemalloc
 from unittest.mock import patch
@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from shards import rle
 from shards.errors import MaskError
-from shards.rle import complaint
-from shards.rle.choice import choose
+from shards.rle import errors
+from shards.rle.kernel import choose_kernel
 from shards.sample import Size
 
 try:
-    KERNELS = {"numpy": choose("numpy")[1], "compiled": choose("compiled")[1]}
+    KERNELS = {"numpy": choose_kernel("numpy")[1], "compiled": choose_kernel("compiled")[1]}
 except ImportError:
-    KERNELS = {"numpy": choose("numpy")[1]}
+    KERNELS = {"numpy": choose_kernel("numpy")[1]}
 
 either = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-LARGEST = rle.LONGEST**2
+LARGEST = rle.MAX_SIDE**2
 small = st.builds(Size, st.integers(1, 6), st.integers(1, 6))
 
 
@@ -43,8 +43,8 @@ def _text(lengths, paddings=()) -> bytes:
 
 
 @st.composite
-def loose(draw) -> tuple[Size, list[int], bytes]:
-    """A mask as a careless writer has it: empty runs anywhere, numbers longer than they need."""
+def not_canonical(draw) -> tuple[Size, list[int], bytes]:
+    """A valid mask that is not canonical: empty runs anywhere, numbers longer than necessary."""
     size = draw(small)
     area = size.height * size.width
     cuts = sorted(draw(st.lists(st.integers(0, area), max_size=12)))
@@ -58,39 +58,42 @@ def _canonical(lengths):
     return np.diff([0, *edges, pixels.size]).tolist()
 
 
-def _parsed(kernel, counts, size):
+def _decoded(kernel, counts, size):
     try:
-        runs = kernel.parse(counts, size)
+        with patch.object(rle, "_kernel", kernel):
+            runs = rle.decode_counts(counts, size)
     except MaskError as error:
         return str(error)
     return [part.tolist() for part in np.split(runs.lengths, runs.ends)[:-1]]
 
 
-def _reduced(kernel, counts, size):
+def _resized(kernel, counts, size):
     every = np.arange(size.height), np.arange(size.width)
     try:
-        return kernel.reduce(counts, np.arange(1, len(counts) + 1), size, *every)
+        with patch.object(rle, "_kernel", kernel):
+            return rle.resize_counts([[text] for text in counts], size, size, *every)
     except MaskError as error:
         return str(error)
 
 
 def _agree(counts, size) -> None:
-    """Both kernels say what a plain reading of the first bad mask says, or what all masks are."""
-    complaints = [complaint._of_counts(text, size) for text in counts]
-    parsed = {name: _parsed(kernel, counts, size) for name, kernel in KERNELS.items()}
-    reduced = {name: _reduced(kernel, counts, size) for name, kernel in KERNELS.items()}
-    bad = [f"mask {number}: {why}" for number, why in enumerate(complaints) if why]
+    """Both kernels report the first bad mask, or decode all, as the simple decoder does."""
+    problems = [errors._check_counts(text, size) for text in counts]
+    decoded = {name: _decoded(kernel, counts, size) for name, kernel in KERNELS.items()}
+    resized = {name: _resized(kernel, counts, size) for name, kernel in KERNELS.items()}
+    bad = [f"mask {number}: {problem}" for number, problem in enumerate(problems) if problem]
     for name, kernel in KERNELS.items():
         if bad:
-            assert parsed[name] == reduced[name] == bad[0]
+            assert decoded[name] == resized[name] == bad[0]
             continue
-        read = [list(complaint._lengths(text, _spans(text))) for text in counts]
-        assert parsed[name] == [_canonical(lengths) for lengths in read]
-        assert reduced[name] == kernel.write(kernel.parse(counts, size))
+        lengths = [list(errors._decode_lengths(text, _spans(text))) for text in counts]
+        assert decoded[name] == [_canonical(runs) for runs in lengths]
+        with patch.object(rle, "_kernel", kernel):
+            assert resized[name] == rle.encode_counts(rle.decode_counts(counts, size))
 
 
 def _spans(text) -> list[tuple[int, int]]:
-    ends = [place + 1 for place, byte in enumerate(text) if byte - 48 < 32]
+    ends = [index + 1 for index, byte in enumerate(text) if byte - 48 < 32]
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
@@ -107,8 +110,8 @@ def test_any_bytes(size, counts) -> None:
 
 
 @settings(max_examples=150)
-@given(st.lists(loose(), min_size=1, max_size=3), st.data())
-def test_careless_and_damaged_ones(drawn, data) -> None:
+@given(st.lists(not_canonical(), min_size=1, max_size=3), st.data())
+def test_not_canonical_and_damaged_counts(drawn, data) -> None:
     size = drawn[0][0]
     texts = [text for _, _, text in drawn]
     _agree(texts, size)
@@ -127,11 +130,13 @@ def test_any_numbers(size, numbers) -> None:
 
 @either
 @settings(max_examples=100)
-@given(loose())
+@given(not_canonical())
 def test_uncompressed(kernel, mask) -> None:
     size, lengths, text = mask
     with patch.object(rle, "_kernel", kernel):
-        assert rle.write(rle.from_lengths([lengths], size)) == rle.write(rle.parse([text], size))
+        assert rle.encode_counts(rle.from_lengths([lengths], size)) == rle.encode_counts(
+            rle.decode_counts([text], size)
+        )
         assert rle.areas(rle.from_lengths([lengths], size)).tolist() == [sum(lengths[1::2])]
 
 
@@ -159,7 +164,7 @@ def test_no_run_lengths(lengths) -> None:
 
 
 def _wrapped(area) -> bytes:
-    """Runs that add up to `area` in 64 bits, 2**64 too many in truth; no difference over 34."""
+    """Runs whose sum is `area` only because 64 bits overflow; no difference takes over 34 bits."""
     pairs = 2**16
     step, rest = divmod(2**64 + area, pairs * (pairs + 1))
     return _number(0) + _number(step) * (2 * pairs - 1) + _number(step + rest)
@@ -185,8 +190,8 @@ HOSTILE = {
 
 @either
 def test_a_sum_that_overflows_to_the_right_one(kernel) -> None:
-    with pytest.raises(MaskError, match="mask 0: "):
-        kernel.parse([_wrapped(16)], Size(4, 4))
+    with patch.object(rle, "_kernel", kernel), pytest.raises(MaskError, match="mask 0: "):
+        rle.decode_counts([_wrapped(16)], Size(4, 4))
 
 
 @either
@@ -195,8 +200,8 @@ def test_hostile_counts(kernel, counts) -> None:
     good = _number(16)
     tracemalloc.start()
     try:
-        with pytest.raises(MaskError, match="mask 2: "):
-            kernel.parse([good, good, counts, b"", good], Size(4, 4))
+        with patch.object(rle, "_kernel", kernel), pytest.raises(MaskError, match="mask 2: "):
+            rle.decode_counts([good, good, counts, b"", good], Size(4, 4))
         assert tracemalloc.get_traced_memory()[1] < 1_000_000 + 200 * len(counts)
     finally:
         tracemalloc.stop()
@@ -208,13 +213,13 @@ def test_hostile_counts(kernel, counts) -> None:
     [Size(0, 4), Size(4, 0), Size(-4, -4), Size(10**9, 10**9), Size(1, 65536), Size(2**300, 1)],
     ids=str,
 )
-def test_sizes_of_no_picture(kernel, size) -> None:
+def test_impossible_sizes(kernel, size) -> None:
     with patch.object(rle, "_kernel", kernel):
         for call in (
-            lambda: rle.parse([b"0"], size),
+            lambda: rle.decode_counts([b"0"], size),
             lambda: rle.from_lengths([[16]], size),
-            lambda: rle.reduce([[b"0"]], size, Size(1, 1), [0], [0]),
-            lambda: rle.reduce([[b"1"]], Size(1, 1), size, [0], [0]),
+            lambda: rle.resize_counts([[b"0"]], size, Size(1, 1), [0], [0]),
+            lambda: rle.resize_counts([[b"1"]], Size(1, 1), size, [0], [0]),
         ):
             with pytest.raises(MaskError):
                 call()
@@ -226,7 +231,7 @@ def test_the_largest_picture(kernel) -> None:
     with patch.object(rle, "_kernel", kernel):
         lengths = [[LARGEST - 1, 1], [0, LARGEST], [LARGEST]]
         runs = rle.from_lengths(lengths, size)
-        again = rle.parse(rle.write(runs), size)
+        again = rle.decode_counts(rle.encode_counts(runs), size)
         assert (
             again.lengths.tolist() == runs.lengths.tolist() == [n for one in lengths for n in one]
         )
@@ -240,14 +245,14 @@ def test_the_largest_picture(kernel) -> None:
         small = rle.resize(runs, Size(half.size, half.size), half, half)
         assert rle.areas(small).tolist() == [1, half.size**2, 0]
         assert rle.areas(rle.union(runs, [2, 3])).tolist() == [LARGEST, 0]
-        assert rle.areas(rle.turn(runs, 3)).tolist() == [1, LARGEST, 0]
+        assert rle.areas(rle.apply_orientation(runs, 3)).tolist() == [1, LARGEST, 0]
 
 
 @either
 def test_many_parts_of_one_mask(kernel) -> None:
-    """A mask of ten thousand parts takes a moment, not ten thousand passes over it."""
+    """The union of thousands of parts merges them pairwise, not one by one."""
     size = Size(100, 100)
     with patch.object(rle, "_kernel", kernel):
-        lengths = [[place, 1, 9_999 - place] for place in range(0, 9_999, 2)]
+        lengths = [[start, 1, 9_999 - start] for start in range(0, 9_999, 2)]
         runs = rle.union(rle.from_lengths(lengths, size), [len(lengths)])
     assert runs.lengths.tolist() == [0, *[1] * 9_999, 1]

@@ -1,4 +1,4 @@
-"""A sample comes back as it was written, through our reader and through other people's."""
+"""A sample is read as it was written, by our reader and by others."""
 
 import contextlib
 import tarfile
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from shards.errors import SampleError
 from shards.index.dali import DALI
-from shards.layout import Annotations, from_members, read_shard, to_members
+from shards.layout import Annotations, check_sample, from_members, read_shard, to_members
 from shards.manifest import Tally
 from shards.pixels import decode_mask
-from shards.sample import EncodedImage, Region, Rle, Size, Span, check
+from shards.sample import EncodedImage, Region, Rle, Size, Span
 from shards.tar import BLOCK, read_members
 from shards.writer import ShardWriter
 from tests.property.strategies import coco_decode, samples
@@ -31,7 +31,7 @@ REGION_FIELDS = ["phrases", "box", "mask", "spans", "category", "attributes", "p
 @settings(max_examples=120)
 @given(samples())
 def test_members_and_back(sample) -> None:
-    members = to_members(check(sample))
+    members = to_members(check_sample(sample))
     extensions = [extension for extension, _ in members]
     assert extensions == ["jpg", *["labels.png"] * (sample.labels is not None), "mp"]
     assert from_members(sample.key, dict(members)) == sample
@@ -71,7 +71,7 @@ def test_plain_msgpack_reads_what_is_documented(sample) -> None:
 
 
 @given(samples(), st.data())
-def test_damaged_annotations_are_told(sample, data) -> None:
+def test_damaged_annotations_are_errors(sample, data) -> None:
     members = dict(to_members(sample))
     whole = members["mp"]
     members["mp"] = whole[: data.draw(st.integers(0, len(whole) - 1))]
@@ -121,7 +121,7 @@ def _expect_index(path, content, batch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({"jpg": None}, "expected an image"),
         ({"mp": None}, "expected an image"),
@@ -131,11 +131,11 @@ def _expect_index(path, content, batch) -> None:
         ({"mp": b"\x81\xa1x" + b"\x91" * 100_000}, "recursion"),
     ],
 )
-def test_what_is_no_sample(change, said) -> None:
+def test_invalid_samples(change, expected) -> None:
     members = {"jpg": b"", "mp": _annotations()}
     from_members("k", members)
     changed = {e: c for e, c in {**members, **change}.items() if c is not None}
-    with pytest.raises(SampleError, match=f"(?i)^k: .*{said}"):
+    with pytest.raises(SampleError, match=f"(?i)^k: .*{expected}"):
         from_members("k", changed)
 
 
@@ -147,7 +147,7 @@ def test_no_field_may_be_missing(field) -> None:
         from_members("k", {"jpg": b"", "mp": msgpack.packb(value)})
 
 
-def test_a_field_of_a_later_version_is_passed_over() -> None:
+def test_a_field_of_a_later_version_is_ignored() -> None:
     value = {**msgpack.unpackb(_annotations()), "later": [1, {"two": 3}]}
     assert from_members("k", {"jpg": b"", "mp": msgpack.packb(value)}).file == "f"
 
@@ -174,10 +174,10 @@ def _annotations(*, label_table: str | None = None) -> bytes:
 
 def test_spans_count_code_points() -> None:
     sample = make(captions=("é🙂x",), regions=(Region(spans=(Span(0, 1, 3),)),))
-    span = from_members("k", dict(to_members(check(sample)))).regions[0].spans[0]
+    span = from_members("k", dict(to_members(check_sample(sample)))).regions[0].spans[0]
     assert sample.captions[0][span.start : span.stop] == "🙂x"
 
 
-def test_an_image_that_no_reader_takes_is_not_written() -> None:
+def test_an_image_of_an_unknown_extension_is_not_written() -> None:
     with pytest.raises(SampleError, match=r"\.gif"):
         to_members(make(image=EncodedImage(b"", "gif", Size(3, 5))))

@@ -1,4 +1,4 @@
-"""Stored masks equal the slow way: decode, unite, reduce with Pillow, encode, by other hands."""
+"""Stored masks equal those of other libraries: decode, unite, resize with Pillow, encode."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.property.strategies import coco_decode, coco_encode, masks, sizes
 
 
 def store_mask(parts, size: Size, stored: Size) -> Rle:
-    """One mask, which is stored the same beside others as by itself."""
+    """One mask; the result is the same with other masks beside it."""
     (found,) = store_masks([parts], size, stored)
     assert found is not None
     assert store_masks([(), parts, parts], size, stored) == (None, found, found)
@@ -31,7 +31,7 @@ def reference(union: np.ndarray, stored: Size) -> Rle:
 
 
 def runs_of(mask: np.ndarray) -> RunLengths:
-    """Uncompressed run lengths, one pixel at a time, as COCO's crowd masks have them."""
+    """Uncompressed run lengths, as in COCO's crowd masks; computed pixel by pixel."""
     lengths, value = [0], False
     for pixel in mask.T.reshape(-1).tolist():
         if pixel != value:
@@ -89,10 +89,10 @@ def test_polygons(rings, size, stored) -> None:
 
 @settings(max_examples=60)
 @given(masks(), st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=4))
-def test_empty_runs_inside_are_taken_out(mask, places) -> None:
+def test_empty_runs_inside_are_merged(mask, splits) -> None:
     lengths = list(runs_of(mask).lengths)
-    for place, _ in places:  # 5 -> 2, 0, 3: the same pixels
-        at = place % len(lengths)
+    for position, _ in splits:  # 5 -> 2, 0, 3: the same pixels
+        at = position % len(lengths)
         lengths[at : at + 1] = [lengths[at] // 2, 0, lengths[at] - lengths[at] // 2]
     size = Size(*mask.shape)
     assert store_mask((RunLengths(size, tuple(lengths)),), size, size) == coco_encode(mask)
@@ -164,7 +164,7 @@ def test_any_mask_is_stored_or_refused(part) -> None:
 
 
 def test_the_outline_has_a_budget() -> None:
-    """Pycocotools walks along every pixel of it, inside the image or not."""
+    """pycocotools visits every pixel of the outline, also outside the image."""
     zigzag = (-9e5, -9e5, 9e5, 9e5) * 100
     for rings in ((zigzag,), (zigzag[:6],) * 100):
         with pytest.raises(MaskDecodeError, match="outline"):
@@ -175,13 +175,13 @@ def test_the_outline_has_a_budget() -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_masks() -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     done = 0
     while done < 10_000:
-        height, width, high, wide = (int(n) for n in chance.integers(1, 90, 4))
-        coarse = chance.random((20, -(-height // 7), -(-width // 5))) < chance.random()
+        height, width, high, wide = (int(n) for n in rng.integers(1, 90, 4))
+        coarse = rng.random((20, -(-height // 7), -(-width // 5))) < rng.random()
         photo = np.repeat(np.repeat(coarse, 7, 1), 5, 2)[:, :height, :width]
-        photo ^= chance.random(photo.shape) < 0.02
+        photo ^= rng.random(photo.shape) < 0.02
         size, stored = Size(height, width), Size(high, wide)
         found = store_masks([(coco_encode(mask),) for mask in photo], size, stored)
         assert found == tuple(reference(mask, stored) for mask in photo)

@@ -9,15 +9,15 @@ import numpy as np
 from PIL import Image
 
 from convert.image.policy import ImagePolicy
-from shards.checksum import hash_file
 from shards.index.dali import DALI
 from shards.index.energon import ENERGON
 from shards.index.samples import SAMPLES
 from shards.index.wids import WIDS
 from shards.index.write import merge_rows, write_indexes
 from shards.layout import read_split, to_members
-from shards.manifest import MANIFEST, Tally, collect, encode
+from shards.manifest import MANIFEST, Tally, build_manifest, encode_json
 from shards.sample import EncodedImage, Region, Rle, Sample, Size
+from shards.storage import hash_file
 from shards.writer import ShardWriter
 
 SOURCE, SPLIT = "bench", "train"
@@ -78,8 +78,8 @@ def write(root: Path, samples: Iterator[Sample], count: int, shards: int = SHARD
             infos.append(writer.commit(task="", tally=Tally(items=size), indexes=[DALI]))
     merge_rows(folder, infos)
     files = {SAMPLES: hash_file(folder / SAMPLES)}
-    manifest = collect(SOURCE, SPLIT, "", {}, infos, files=files)
-    (folder / MANIFEST).write_bytes(encode(manifest))
+    manifest = build_manifest(SOURCE, SPLIT, "", {}, infos, files=files)
+    (folder / MANIFEST).write_bytes(encode_json(manifest))
     write_indexes(root / "ours", [ENERGON, WIDS], shards=True)
     return folder
 

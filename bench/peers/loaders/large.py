@@ -13,7 +13,7 @@ from bench.peers.loaders.data import OURS
 from bench.peers.loaders.race import Setting, time_once
 from bench.peers.loaders.told import table
 from shards.index.samples import SAMPLES, read_rows
-from shards.manifest import MANIFEST, Manifest, encode, read_manifest
+from shards.manifest import MANIFEST, Manifest, encode_json, read_manifest
 
 ROWS = 10_000_000
 LIMIT = 300.0
@@ -46,7 +46,7 @@ def write_large(split: Path, root: Path, rows: int) -> Path:
     made: Manifest = msgspec.structs.replace(
         manifest, shards=tuple(infos), samples=copies * manifest.samples
     )
-    (folder / MANIFEST).write_bytes(encode(made))
+    (folder / MANIFEST).write_bytes(encode_json(made))
     return folder
 
 

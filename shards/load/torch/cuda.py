@@ -188,7 +188,7 @@ def paint_runs(runs: Runs, device: Any) -> Tensor:
     A mark is set where a run begins; how many marks stand up to a pixel, odd or even, is its value.
 
     Args:
-        runs: as `rle.parse` gives them: none is empty but the first of a mask.
+        runs: as `rle.decode_counts` gives them: none is empty but the first of a mask.
         device: to paint on.
     """
     size, masks = runs.size, len(runs)

@@ -1,4 +1,4 @@
-"""Records and manifests: canonical bytes, sums, and what damage says."""
+"""Records and manifests: canonical bytes, sums, and damage."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +10,11 @@ from shards.manifest import (
     FORMAT_VERSION,
     ShardInfo,
     Tally,
-    add,
-    collect,
-    encode,
+    build_manifest,
+    encode_json,
     read_info,
     read_manifest,
+    sum_tallies,
 )
 
 _counts = st.dictionaries(st.text(max_size=5), st.integers(0, 2**40), max_size=3)
@@ -28,13 +28,13 @@ POLICY = {"quality": 95, "subsampling": "4:2:0"}
 
 @settings(max_examples=40)
 @given(st.lists(_infos, max_size=4))
-def test_a_manifest_comes_back_with_its_sums(tmp_path_factory, infos) -> None:
+def test_a_manifest_has_the_sums_of_its_shards(tmp_path_factory, infos) -> None:
     folder = tmp_path_factory.mktemp("split")
-    manifest = collect("a", "b", "plan", POLICY, infos)
-    (folder / "manifest.json").write_bytes(encode(manifest))
+    manifest = build_manifest("a", "b", "plan", POLICY, infos)
+    (folder / "manifest.json").write_bytes(encode_json(manifest))
     found = read_manifest(folder)
     assert found == manifest
-    assert encode(found) == encode(manifest)
+    assert encode_json(found) == encode_json(manifest)
     assert found.format_version == FORMAT_VERSION
     assert (found.samples, found.bytes) == (
         sum(i.samples for i in infos),
@@ -47,15 +47,15 @@ def test_a_manifest_comes_back_with_its_sums(tmp_path_factory, infos) -> None:
         for name in {name for info in infos for name in getattr(info.tally, kind)}:
             assert counts[name] == sum(getattr(i.tally, kind).get(name, 0) for i in infos)
     if infos:
-        (folder / "x.json").write_bytes(encode(infos[0]))
+        (folder / "x.json").write_bytes(encode_json(infos[0]))
         assert read_info(folder / "x.json") == infos[0]
 
 
 def test_equal_values_have_equal_bytes() -> None:
     one = ShardInfo("n", 1, 2, "s", "t", Tally(3, {"a": 1, "b": 2}, {"c": 1}, 4))
     two = ShardInfo("n", 1, 2, "s", "t", Tally(3, {"b": 2, "a": 1}, {"c": 1}, 4))
-    assert encode(one) == encode(two)
-    assert encode(one) == (
+    assert encode_json(one) == encode_json(two)
+    assert encode_json(one) == (
         b'{\n  "bytes": 2,\n  "files": {},\n  "name": "n",\n  "samples": 1,\n'
         b'  "sha256": "s",\n  "tally": {\n'
         b'    "bytes_in": 4,\n    "filtered": {},\n    "items": 3,\n'
@@ -64,8 +64,8 @@ def test_equal_values_have_equal_bytes() -> None:
     )
 
 
-def test_adding_nothing() -> None:
-    assert add([]) == Tally()
+def test_the_sum_of_no_tallies() -> None:
+    assert sum_tallies([]) == Tally()
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_absent_files(tmp_path) -> None:
         read_manifest(tmp_path)
 
 
-def test_a_format_it_does_not_know_is_refused(tmp_path) -> None:
-    content = encode(collect("a", "b", "plan", POLICY, []))
+def test_an_unknown_format_version_is_an_error(tmp_path) -> None:
+    content = encode_json(build_manifest("a", "b", "plan", POLICY, []))
     later = content.replace(b'"format_version": 1', b'"format_version": 2')
     assert later != content
     (tmp_path / "manifest.json").write_bytes(later)
@@ -100,5 +100,5 @@ def test_a_format_it_does_not_know_is_refused(tmp_path) -> None:
 
 def test_classes_come_back(tmp_path) -> None:
     classes = (ClassInfo(0, "wall"), ClassInfo(254, "é", ("stuff", "ignored by GLaMM")))
-    (tmp_path / "classes.json").write_bytes(encode(classes))
+    (tmp_path / "classes.json").write_bytes(encode_json(classes))
     assert read_classes(tmp_path) == classes

@@ -1,4 +1,4 @@
-"""Training code pays for nothing that only the job needs."""
+"""Reading shards imports no library that only the job needs."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Files appear whole, folders are held by one process, and sweeping takes only what is ours."""
+"""Atomic writes, locks on folders, and removing leftover temporary files."""
 
 import errno
 import fcntl
@@ -63,7 +63,7 @@ def test_publishing_replaces(tmp_path) -> None:
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("b", b"new")]
 
 
-def test_a_second_process_does_not_hold(tmp_path) -> None:
+def test_a_second_process_gets_no_lock(tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", HOLD, tmp_path]
     with exclusive(tmp_path) as held:
@@ -88,7 +88,7 @@ def test_a_second_process_does_not_hold(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_system_without_locks_is_taken_as_held(tmp_path, monkeypatch) -> None:
+def test_a_file_system_without_locks_counts_as_locked(tmp_path, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
@@ -97,7 +97,7 @@ def test_a_file_system_without_locks_is_taken_as_held(tmp_path, monkeypatch) -> 
         assert held
 
 
-def test_other_errors_of_locking_are_told(tmp_path, monkeypatch) -> None:
+def test_other_errors_of_locking_are_raised(tmp_path, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, "broken")
 
@@ -106,7 +106,7 @@ def test_other_errors_of_locking_are_told(tmp_path, monkeypatch) -> None:
         pass
 
 
-def test_sweeping_takes_temporary_files_of_its_layout_only(tmp_path) -> None:
+def test_sweeping_deletes_only_temporary_files_of_splits(tmp_path) -> None:
     ours = [temporary_name(tmp_path / "a" / "b" / name) for name in ("x.tar", "manifest.json")]
     theirs = [
         "a/b/x.tar", "a/b/x.tmp", "a/b/.hidden", "a/b/c/.deeper.tmp", "x.tmp", ".other.tmp",

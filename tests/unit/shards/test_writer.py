@@ -1,4 +1,4 @@
-"""A shard is written whole or not at all, whatever fails and whenever."""
+"""A shard is written whole or not at all, whichever step fails."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 from shards.errors import SampleError, ShardError
 from shards.index.dali import DALI
 from shards.layout import read_shard
-from shards.manifest import Tally, encode, read_info
+from shards.manifest import Tally, encode_json, read_info
 from shards.sample import EncodedImage, Size
 from shards.writer import ShardWriter
 from tests.conftest import hash_tree
@@ -63,8 +63,8 @@ def test_without_commit_nothing_is_left(tmp_path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_key_comes_once(tmp_path) -> None:
-    with pytest.raises(SampleError, match="a-0: stands in a-b-000000 already"):
+def test_a_duplicate_key_is_an_error(tmp_path) -> None:
+    with pytest.raises(SampleError, match="a-0: this key is already in a-b-000000"):
         write(tmp_path, [SAMPLES[0], SAMPLES[1], SAMPLES[0]])
     assert names(tmp_path) == []
 
@@ -79,13 +79,15 @@ def test_a_bad_sample_is_refused(tmp_path) -> None:
 def test_every_item_is_accounted_for(tmp_path, items) -> None:
     with ShardWriter(tmp_path, NAME) as shard:
         shard.add(SAMPLES[0])
-        with pytest.raises(ShardError, match="1 samples do not fit"):
+        with pytest.raises(
+            ShardError, match=f"1 samples and 1 rejected or filtered items, expected {items} in"
+        ):
             shard.commit(task="t", tally=Tally(items, {"ImageMissingError": 1}))
     assert names(tmp_path) == []
 
 
 def test_files_of_an_older_shard_go_with_it(tmp_path) -> None:
-    """An index without samples has no file: an older one would point into the new tar."""
+    """An empty shard has no index file; the file of an older shard must not stay."""
     write(tmp_path)
     assert {f"{NAME}.rejects.jsonl", f"{NAME}.idx"} <= set(names(tmp_path))
     other = tmp_path / f"{NAME}0.idx"
@@ -106,13 +108,13 @@ def test_the_umask_decides_who_may_read(tmp_path, umask, mode) -> None:
 
 
 class FullDisk:
-    """Lets some calls through and fails the next one, and no other, as a full disk does."""
+    """Fails one call after a number of successful ones, as a full disk does."""
 
     def __init__(self, monkeypatch, allowed: int) -> None:
         self.left = allowed
         self.failed = False
-        for place, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (os, "open")):
-            monkeypatch.setattr(place, name, self._guard(getattr(place, name)))
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (os, "open")):
+            monkeypatch.setattr(owner, name, self._guard(getattr(owner, name)))
 
     def _guard(self, function):
         def guarded(*arguments, **options):
@@ -126,9 +128,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("first_time", [True, False])
-def test_whichever_step_fails_no_record_vouches_for_a_part(
-    tmp_path, monkeypatch, first_time
-) -> None:
+def test_no_record_is_left_whichever_step_fails(tmp_path, monkeypatch, first_time) -> None:
     write(tmp_path / "undisturbed")
     expected = hash_tree(tmp_path / "undisturbed")
     for allowed in range(100):
@@ -212,4 +212,4 @@ def test_an_empty_shard_has_no_index(tmp_path) -> None:
     assert names(tmp_path) == [f"{NAME}.arrow", f"{NAME}.json", f"{NAME}.tar"]
     assert info.bytes == 1024
     assert list(read_shard(tmp_path / f"{NAME}.tar")) == []
-    assert (tmp_path / f"{NAME}.json").read_bytes() == encode(info)
+    assert (tmp_path / f"{NAME}.json").read_bytes() == encode_json(info)

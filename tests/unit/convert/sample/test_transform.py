@@ -17,8 +17,9 @@ from convert.errors import (
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable, Polygons, RawLabelMap, RawRegion, Record
 from convert.sample.transform import transform
+from shards.layout import check_sample
 from shards.pixels import decode_mask
-from shards.sample import Box, LabelMap, Size, Span, Turn, check
+from shards.sample import Box, LabelMap, Size, Span, Turn
 from tests.property.pictures import exif, jpeg, save
 from tests.property.strategies import coco_encode
 from tests.unit.convert.sample.test_labels import TABLE, labels_of, png
@@ -53,7 +54,7 @@ def test_the_annotated_size_tells_the_frame(orientation, lies, annotated, size, 
     sample, notes = transform("a-1", replace(PLAIN, size=annotated), photo, None, POLICY)
     assert list(notes) == expected
     assert (sample.original_size, sample.image.size) == (size, size)
-    assert check(sample) is sample
+    assert check_sample(sample) is sample
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -96,7 +97,7 @@ def test_everything_is_scaled_with_the_photo() -> None:
     assert (found.ids, found.attributes, found.parent) == ({"ann_id": 7}, ("red",), 0)
     assert (sample.key, sample.file, sample.ids) == ("a-1", "x.jpg", {"image_id": 1})
     assert sample.conversations == record.conversations
-    assert check(sample) is sample
+    assert check_sample(sample) is sample
 
 
 @pytest.mark.parametrize(
@@ -114,14 +115,14 @@ def test_boxes_are_clipped(box, stored, clipped) -> None:
     sample, notes = transform("a-1", record, jpeg(), None, POLICY)
     assert sample.regions[0].box == stored
     assert notes == (KEPT, *["box clipped to its photo"] * clipped)
-    assert check(sample) is sample
+    assert check_sample(sample) is sample
 
 
 def test_scaled_boxes_stay_inside() -> None:
     for width in range(100, 200, 7):
         record = replace(PLAIN, regions=(RawRegion(box=Box(0.0, 0.0, float(width), 31.0)),))
         sample, _ = transform("a-1", record, jpeg(31, width), None, ImagePolicy(longest_side=97))
-        check(sample)
+        check_sample(sample)
 
 
 NAN = float("nan")

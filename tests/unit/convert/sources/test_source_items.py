@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convert.sources.files import DataRoot
 from convert.sources.source import Need, make_id, missing_needs, ready_splits
-from shards.sample import check
+from shards.layout import check_sample
 from tests.unit.shards.test_sample import make
 
 
@@ -25,7 +25,7 @@ def test_any_name_makes_a_key(name) -> None:
     found = make_id(name)
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,48}", found)
     assert make_id(name) == found
-    check(make(key=f"{'s' * 39}-{found}"))
+    check_sample(make(key=f"{'s' * 39}-{found}"))
     if found != name:
         assert make_id(found) == found
         assert make_id(f"{name}x") != found

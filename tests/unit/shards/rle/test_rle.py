@@ -1,4 +1,4 @@
-"""What run-length masks refuse, how a kernel is chosen, and what loading them costs."""
+"""Arguments that `shards.rle` refuses, the choice of a kernel, and what importing it loads."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shards import rle
-from shards.rle.choice import KERNEL_MODULE, choose
+from shards.rle.kernel import KERNEL_MODULE, choose_kernel
 from shards.sample import Size
 
 SIZE = Size(4, 4)
@@ -26,20 +26,20 @@ def test_groups_take_each_mask_once(ends) -> None:
 @pytest.mark.parametrize("rows", [[0], [0, 4], [-1, 0], [1, 0], [[0, 1]], []], ids=str)
 def test_tables_are_sorted_and_inside(rows) -> None:
     new = Size(2, 2)
-    with pytest.raises(ValueError, match="a table of 2 rows"):
+    with pytest.raises(ValueError, match="expected a table of 2 rows"):
         rle.resize(EMPTY, new, rows, [0, 1])
-    with pytest.raises(ValueError, match="a table of 2 columns"):
-        rle.reduce([[b"16"]], SIZE, new, [0, 1], rows)
+    with pytest.raises(ValueError, match="expected a table of 2 columns"):
+        rle.resize_counts([[b"16"]], SIZE, new, [0, 1], rows)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, -1])
 def test_orientations(orientation) -> None:
     with pytest.raises(ValueError, match="1 to 8"):
-        rle.turn(EMPTY, orientation)
+        rle.apply_orientation(EMPTY, orientation)
 
 
 @pytest.mark.parametrize(
-    ("out", "chosen"),
+    ("out", "selected"),
     [
         (np.zeros((1, 4, 4), np.uint8), None),
         (np.zeros((2, 4, 5), np.uint8), None),
@@ -50,32 +50,36 @@ def test_orientations(orientation) -> None:
         (np.zeros((1, 4, 4), np.uint8), [-1]),
     ],
 )
-def test_where_masks_are_painted(out, chosen) -> None:
-    with pytest.raises(ValueError, match=r"expected|one piece|none of"):
-        rle.paint(EMPTY, out, chosen)
+def test_arrays_to_paint_into(out, selected) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        rle.paint(EMPTY, out, selected)
 
 
-def test_what_is_traced() -> None:
+def test_pixels_are_bool() -> None:
     wrong: list[Any] = [np.zeros((4, 4), bool), np.zeros((1, 4, 4), np.uint8)]
     for pixels in wrong:
         with pytest.raises(ValueError, match="expected bool"):
-            rle.trace(pixels)
+            rle.from_pixels(pixels)
 
 
 def test_no_masks() -> None:
-    for kernel in (choose("numpy")[1], KERNEL_MODULE):
+    for kernel in (choose_kernel("numpy")[1], KERNEL_MODULE):
         with patch.object(rle, "_kernel", kernel):
-            none = rle.parse([], SIZE)
+            none = rle.decode_counts([], SIZE)
             assert (len(none), none.lengths.size) == (0, 0)
-            assert rle.write(none) == rle.reduce([], SIZE, SIZE, range(4), range(4)) == []
+            assert (
+                rle.encode_counts(none)
+                == rle.resize_counts([], SIZE, SIZE, range(4), range(4))
+                == []
+            )
             assert rle.boxes(none).shape == (0, 4)
             assert rle.areas(none).shape == (0,)
             assert len(rle.from_lengths([], SIZE)) == 0
-            assert rle.write(rle.union(none, [0, 0])) == rle.write(EMPTY)
+            assert rle.encode_counts(rle.union(none, [0, 0])) == rle.encode_counts(EMPTY)
 
 
 def test_runs_are_checked_before_they_are_indices() -> None:
-    """`Runs` that no function of the package made: refused, not read past their end."""
+    """Inconsistent runs raise ValueError; the kernel does not read past their end."""
     native = pytest.importorskip("shards.rle._rle")
     lengths, ends = np.array([16], np.uint32), np.array([1], np.int64)
     for bad in (
@@ -89,18 +93,18 @@ def test_runs_are_checked_before_they_are_indices() -> None:
         (np.frombuffer(bytes(9), np.uint8)[1:5], ends),
     ):
         with pytest.raises(ValueError, match=r"do not cover|not aligned"):
-            native.write(*bad, 4, 4)
+            native.encode_counts((*bad, 4, 4))
     with pytest.raises(ValueError, match="a table"):
-        native.resize(lengths, ends, 4, 4, np.array([4]), np.array([0]))
+        native.resize((lengths, ends, 4, 4), np.array([4]), np.array([0]))
     with pytest.raises(ValueError, match="groups"):
-        native.union(lengths, ends, 4, 4, np.array([2]))
+        native.union((lengths, ends, 4, 4), np.array([2]))
     with pytest.raises(TypeError):
-        native.parse(("16",), 4, 4)
+        native.decode_counts(("16",), (4, 4))
 
 
-def _kernel(code: str, wanted: str) -> str:
-    """What a new process prints after `code`, or the last line of its complaint."""
-    environment = {**os.environ, "GLAMM_RLE": wanted}
+def _kernel(code: str, requested: str) -> str:
+    """The last line that a new process prints for `code`: of its output, or else of its errors."""
+    environment = {**os.environ, "GLAMM_RLE": requested}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False
     )
@@ -108,13 +112,13 @@ def _kernel(code: str, wanted: str) -> str:
 
 
 PRINT = "from shards import rle; print(rle.KERNEL)"
-NOT_BUILT = "import sys; sys.modules['shards.rle._rle'] = None; "
+NOT_COMPILED = "import sys; sys.modules['shards.rle._rle'] = None; "
 
 
 def test_the_environment_names_the_kernel() -> None:
     assert _kernel(PRINT, "numpy") == "numpy"
-    assert _kernel(NOT_BUILT + PRINT, "") == "numpy"
-    assert _kernel(NOT_BUILT + PRINT, "compiled").endswith("was not built")
+    assert _kernel(NOT_COMPILED + PRINT, "") == "numpy"
+    assert _kernel(NOT_COMPILED + PRINT, "compiled").endswith("is not installed here")
     assert _kernel(PRINT, "numba") == "ImportError: GLAMM_RLE=numba: expected 'compiled' or 'numpy'"
 
 

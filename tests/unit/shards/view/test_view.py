@@ -11,7 +11,7 @@ from PIL import Image
 
 from shards.classes import ClassInfo
 from shards.errors import CorruptShardError, DecodeError
-from shards.manifest import Tally, collect, encode
+from shards.manifest import Tally, build_manifest, encode_json
 from shards.pixels import encode_mask
 from shards.sample import (
     Box,
@@ -24,12 +24,13 @@ from shards.sample import (
     Span,
     Turn,
 )
-from shards.view import draw_sheet, draw_tile, letters, words
-from shards.view.__main__ import app, make_sheet, view
+from shards.view import text_layout, texts
+from shards.view.__main__ import main
 from shards.view.colours import BLACK, GREY, PALETTE, choose_colours, colour_of, contrast_to_white
-from shards.view.letters import Run, spell, wrap
 from shards.view.photo import WIDTH
-from shards.view.samples import ViewError, choose, find_samples, open_sample_set
+from shards.view.samples import ViewError, open_sample_set, select_by_key, select_positions
+from shards.view.sheet import draw_sheet, draw_tile, write_sheet
+from shards.view.text_layout import Run, to_glyphs, wrap
 from shards.writer import ShardWriter
 
 REPOSITORY = Path(__file__).parents[4]
@@ -69,8 +70,10 @@ def write_split(folder, samples, *, per_shard=4, classes=()):
                 writer.add(sample)
             infos.append(writer.commit(task="", tally=Tally(items=len(part))))
     if classes:
-        (folder / "classes.json").write_bytes(encode(classes))
-    (folder / "manifest.json").write_bytes(encode(collect("drawn", "train", "", {}, infos)))
+        (folder / "classes.json").write_bytes(encode_json(classes))
+    (folder / "manifest.json").write_bytes(
+        encode_json(build_manifest("drawn", "train", "", {}, infos))
+    )
     return folder
 
 
@@ -82,8 +85,16 @@ def has_colour(tile, colour) -> bool:
     return bool((np.asarray(tile) == np.array(colour)).all(axis=-1).any())
 
 
-def words_of(tile):
+def texts_of(tile):
     return tile.crop((0, SIDE * SCALE, tile.width, tile.height))
+
+
+def view(path, **options) -> int:
+    """The exit status of the command."""
+    line = [str(path)]
+    for name, value in options.items():
+        line += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return main(line)
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +167,10 @@ class TestLabels:
         assert tile.getpixel((200, 35 * SCALE)) == tint(PALETTE[0])
         assert tile.getpixel((200, 10 * SCALE)) == tint(PALETTE[1])
         assert tile.getpixel((200, 55 * SCALE)) == (GROUND,) * 3
-        words = words_of(tile)
-        assert has_colour(words, PALETTE[0])
-        assert has_colour(words, PALETTE[1])
-        assert not has_colour(words, PALETTE[2])
+        below = texts_of(tile)
+        assert has_colour(below, PALETTE[0])
+        assert has_colour(below, PALETTE[1])
+        assert not has_colour(below, PALETTE[2])
 
     def test_class_0_is_a_class(self):
         tile = draw_tile(self.make(np.zeros((SIDE, SIDE), np.uint8)), {})
@@ -167,9 +178,9 @@ class TestLabels:
 
     def test_names_come_biggest_first_and_an_unknown_id_is_said(self):
         areas = {9: 0.5, 2: 0.25}
-        paragraphs = list(words.write_classes(areas, dict.fromkeys(areas, GREY), {9: "wall"}))
-        texts = ["".join(run.text for run in paragraph.runs) for paragraph in paragraphs]
-        assert texts == ["wall 50.0%", "class 2 25.0%"]
+        paragraphs = list(texts.class_paragraphs(areas, dict.fromkeys(areas, GREY), {9: "wall"}))
+        lines = ["".join(run.text for run in paragraph.runs) for paragraph in paragraphs]
+        assert lines == ["wall 50.0%", "class 2 25.0%"]
 
     def test_regions_and_classes_of_one_photo_share_no_colour(self):
         labels = np.zeros((SIDE, SIDE), np.uint8)
@@ -183,8 +194,8 @@ class TestLabels:
             draw_tile(self.make(np.zeros((9, 9), np.uint8)), {})
 
 
-class TestWords:
-    def texts(self, paragraphs):
+class TestTexts:
+    def lines(self, paragraphs):
         return ["".join(run.text for run in paragraph.runs) for paragraph in paragraphs]
 
     def test_grounded_words_have_the_colour_of_their_region(self):
@@ -193,7 +204,7 @@ class TestWords:
         mat = Region(box=Box(0, 0, 1, 1), spans=(Span(0, 9, len(caption)),))
         inner = Region(spans=(Span(0, 19, 22),))
         sample = make_sample(captions=(caption,), regions=(inner, dog, mat))
-        (paragraph,) = words.write_captions(sample, choose_colours(sample.regions))
+        (paragraph,) = texts.caption_paragraphs(sample, choose_colours(sample.regions))
         assert [(run.text, run.colour) for run in paragraph.runs] == [
             ("A dog", PALETTE[0]),
             (" on ", BLACK),
@@ -216,7 +227,7 @@ class TestWords:
             Region(box=box, category="branch", parent=2, attributes=("green", "wet")),
             Region(phrases=("the branch of a tree",), box=box, category="branch", parent=2),
         )
-        assert self.texts(words.write_regions(regions, choose_colours(regions))) == [
+        assert self.lines(texts.region_paragraphs(regions, choose_colours(regions))) == [
             "a red car; it",
             "a carrot (car)",
             "tree",
@@ -232,7 +243,7 @@ class TestWords:
         )
         colours = choose_colours(regions)
         assert len(set(colours)) == SIDE
-        assert self.texts(words.write_regions(regions, colours))[-1] == "+ 48 more"
+        assert self.lines(texts.region_paragraphs(regions, colours))[-1] == "+ 48 more"
         assert has_colour(draw_tile(make_sample(regions=regions), {}), colours[-1])
 
     def test_every_colour_is_legible_on_white(self):
@@ -241,18 +252,20 @@ class TestWords:
     def test_conversations_and_captions_are_cut(self):
         talk = tuple(Turn("human", str(number)) for number in range(5))
         sample = make_sample(conversations=(talk, talk, talk), captions=tuple("abcdefgh"))
-        texts = self.texts(words.write_talks(sample))
-        assert texts[3:5] == ["human: 3", "+ 1 more turn"]
-        assert texts[-1] == "+ 1 more conversation"
-        assert self.texts(words.write_captions(sample, []))[-1] == "+ 3 more captions"
+        lines = self.lines(texts.conversation_paragraphs(sample))
+        assert lines[3:5] == ["human: 3", "+ 1 more turn"]
+        assert lines[-1] == "+ 1 more conversation"
+        assert self.lines(texts.caption_paragraphs(sample, []))[-1] == "+ 3 more captions"
 
     def test_a_sample_without_anything_says_so(self):
-        assert self.texts(words.describe(make_sample()))[-1] == "only the photo"
+        assert self.lines(texts.header_paragraphs(make_sample()))[-1] == "only the photo"
         draw_tile(make_sample(), {})
 
     def test_size_and_original_size_are_told(self):
         sample = make_sample(original_size=Size(120, 120), file="a.jpg")
-        assert "60x60 (original 120x120) \u00b7 a.jpg" in self.texts(words.describe(sample))
+        assert "60x60 (original 120x120) \u00b7 a.jpg" in self.lines(
+            texts.header_paragraphs(sample)
+        )
 
     @pytest.mark.parametrize("text", ["naïve café", "两只狗 🐶", "\x00\x1b[31m\u202e", " \n ", ""])
     def test_any_text_can_be_drawn(self, text):
@@ -264,25 +277,25 @@ class TestWords:
         text = "a few words, Supercalifragilistic" + "expialidocious" * 20 + " and\nmore"
         lines = wrap([Run(text[:9], GREY), Run(text[9:])], 14, 200)
         whole = ["".join(run.text for run in line) for line in lines]
-        assert all(letters.load_font(14).getlength(line) <= 200 for line in whole)
+        assert all(text_layout.load_font(14).getlength(line) <= 200 for line in whole)
         assert "".join("".join(whole).split()) == "".join(text.split())
         assert wrap([Run("wide")], 14, 1) == [(Run(letter),) for letter in "wide"]
 
     def test_letters_the_font_lacks_are_replaced_one_by_one(self):
-        assert spell("“naïve” — 3\u00d74…") == "“naive” - 3x4…"
-        assert len(spell("中文🐶")) == 3
+        assert to_glyphs("“naïve” — 3\u00d74…") == "“naive” - 3x4…"
+        assert len(to_glyphs("中文🐶")) == 3
 
     def test_a_pillow_without_freetype_draws_too(self, monkeypatch):
         def refuse(*_):
             raise ImportError
 
-        caches = (letters.load_font, letters._spell_letter)
+        caches = (text_layout.load_font, text_layout._to_glyph)
         with monkeypatch.context() as patch:
             patch.setattr("PIL.ImageFont.load_default", refuse)
             for function in caches:
                 function.cache_clear()
             draw_tile(make_sample(captions=("naïve 中 “…” \u00b7",), file="a.jpg"), {})
-            assert spell("ï中") == "i?"
+            assert to_glyphs("ï中") == "i?"
         for function in caches:
             function.cache_clear()
 
@@ -295,24 +308,24 @@ class TestWords:
             draw_tile(make_sample(image=image), {})
 
 
-class TestChoose:
+class TestSelection:
     @pytest.mark.parametrize("seed", [None, 0, 5])
     @pytest.mark.parametrize("n", [1, 3, 4, 9, 10, 99])
     def test_distinct_samples_that_exist_in_order(self, n, seed):
         counts = [4, 1, 5]
-        chosen = choose(counts, n, seed)
+        chosen = select_positions(counts, n, seed)
         assert len(chosen) == min(n, 10)
-        assert chosen == sorted(set(chosen)) == choose(counts, n, seed)
+        assert chosen == sorted(set(chosen)) == select_positions(counts, n, seed)
         assert all(0 <= position < counts[shard] for shard, position in chosen)
 
     def test_seeds_differ(self):
-        assert choose([1000], 16, 1) != choose([1000], 16, 2)
+        assert select_positions([1000], 16, 1) != select_positions([1000], 16, 2)
 
     def test_a_tar_is_read_no_further_than_needed(self, tmp_path):
         folder = write_split(tmp_path, [make_sample(f"drawn-{n}") for n in range(8)])
         for tar in folder.glob("*.tar"):
             tar.write_bytes(tar.read_bytes()[:-1024])
-        assert make_sheet(folder, tmp_path / "a.png", n=2, seed=None, keys=[]) == 2
+        assert write_sheet(folder, tmp_path / "a.png", n=2, seed=None, keys=[]) == 2
 
 
 class TestCommand:
@@ -327,7 +340,8 @@ class TestCommand:
         pictures = []
         for number, seed in enumerate([None, None, 1, 1, 2]):
             out = tmp_path / f"{number}.png"
-            assert view(split, n=4, out=out, seed=seed) == 0
+            seeds = {} if seed is None else {"seed": seed}
+            assert view(split, n=4, out=out, **seeds) == 0
             pictures.append(out.read_bytes())
         assert pictures[0] == pictures[1]
         assert pictures[2] == pictures[3]
@@ -346,7 +360,7 @@ class TestCommand:
         assert view(tar, out=tmp_path / "a.png") == 0
         assert "4 samples" in capsys.readouterr().out
 
-    def test_keys_are_drawn_in_the_order_asked_for(self, split, tmp_path, monkeypatch):
+    def test_keys_are_drawn_in_their_order(self, split, tmp_path, monkeypatch):
         drawn = []
         sheet = draw_sheet
 
@@ -354,14 +368,14 @@ class TestCommand:
             drawn.extend(tiles)
             return sheet(tiles, title)
 
-        monkeypatch.setattr("shards.view.__main__.draw_sheet", keep)
-        monkeypatch.setattr("shards.view.__main__.draw_tile", lambda sample, _: named(sample.key))
+        monkeypatch.setattr("shards.view.sheet.draw_sheet", keep)
+        monkeypatch.setattr("shards.view.sheet.draw_tile", lambda sample, _: named(sample.key))
         keys = ["drawn-8", "drawn-1", "drawn-8"]
         assert view(split, key=keys, out=tmp_path / "a.png") == 0
         assert [tile.info["key"] for tile in drawn] == ["drawn-8", "drawn-1"]
 
     def test_keys_are_found_in_any_shard(self, split):
-        found = find_samples(open_sample_set(split), ["drawn-9", "drawn-0"])
+        found = select_by_key(open_sample_set(split), ["drawn-9", "drawn-0"])
         assert [sample.key for sample in found] == ["drawn-0", "drawn-9"]
 
     def test_names_of_classes_come_from_the_split(self, tmp_path):
@@ -370,7 +384,12 @@ class TestCommand:
         assert open_sample_set(folder / "drawn-train-000000.tar").classes == {4: "sea"}
 
     def test_it_runs_as_a_program(self, split, tmp_path):
-        cases = ((["--n", "1"], {0}), (["--key", "no-such"], {1}), (["--n", "0"], {1, 2}))
+        cases = (
+            (["--n", "1"], {0}),
+            (["--key", "no-such"], {1}),
+            (["--n", "0"], {2}),
+            (["--seed", "-1"], {2}),
+        )
         for arguments, codes in cases:
             done = subprocess.run(
                 [sys.executable, "-m", "shards.view", split, *arguments],
@@ -386,9 +405,7 @@ class TestCommand:
 
     def test_options_are_those_of_the_documentation(self, split, tmp_path):
         line = [str(split), "--n", "2", "--seed", "3", "--out", str(tmp_path / "b.png")]
-        with pytest.raises(SystemExit) as exit_:
-            app(line)
-        assert exit_.value.code == 0
+        assert main(line) == 0
         assert (tmp_path / "b.png").is_file()
 
 
@@ -443,7 +460,7 @@ class TestMistakes:
         tar = tmp_path / "cut.tar"
         tar.write_bytes((split / "drawn-train-000000.tar").read_bytes()[:700])
         with pytest.raises(CorruptShardError, match=r"cut\.tar"):
-            make_sheet(tar, tmp_path / "a.png", n=4, seed=None, keys=[])
+            write_sheet(tar, tmp_path / "a.png", n=4, seed=None, keys=[])
 
     def test_a_picture_that_cannot_be_written(self, split, tmp_path, capsys):
         (tmp_path / "file").write_text("")

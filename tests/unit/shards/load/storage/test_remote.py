@@ -25,7 +25,7 @@ from shards.load.storage import remote_store as remote_connection
 from shards.load.storage.cache import BYTES, FOLDER, Cache
 from shards.load.storage.files import open_files
 from shards.load.storage.remote import RemoteFiles
-from shards.manifest import MANIFEST, encode, read_manifest
+from shards.manifest import MANIFEST, encode_json, read_manifest
 from tests.loading import make_loader, write_split
 from tests.unit.shards.load.storage.test_remote_server import CUT, SHORT, WHOLE, WRONG, serve
 
@@ -147,7 +147,7 @@ def test_a_full_disk(folder, server, cache, monkeypatch, caplog) -> None:
 def test_names_that_lead_out_of_the_folder(folder, server) -> None:
     manifest = read_manifest(folder)
     shards = (replace(manifest.shards[0], name="../../secret"), *manifest.shards[1:])
-    (folder / MANIFEST).write_bytes(encode(replace(manifest, shards=shards, checksum="")))
+    (folder / MANIFEST).write_bytes(encode_json(replace(manifest, shards=shards, checksum="")))
     with pytest.raises(CorruptShardError, match=r"0: '\.\./\.\./secret' is no name of a shard"):
         open_files(f"{server.url}/train")
 

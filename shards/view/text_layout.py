@@ -1,4 +1,4 @@
-"""Coloured words, wrapped to a width and drawn."""
+"""Coloured text, wrapped to a width and drawn."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ from PIL import Image, ImageDraw, ImageFont
 from shards.view.colours import BLACK, GREY, WHITE, Colour
 
 BODY, SMALL, TITLE = 14, 11, 18
-"""Sizes of letters, in pixels."""
+"""Font sizes, in pixels."""
 _INDENT = 15
 GAP = 8
-"""Pixels between blocks of words."""
-_SHORT = 4
+"""Pixels between blocks of text."""
+_MAX_LINES = 4
 """Lines after which a paragraph is cut."""
-_PLAIN = str.maketrans("\u2013\u2014\u2010\u2011\u2212\u00d7\u00ad", "-----x-")
+_ASCII = str.maketrans("\u2013\u2014\u2010\u2011\u2212\u00d7\u00ad", "-----x-")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of one colour."""
+    """Text of one colour."""
 
     text: str
     colour: Colour = BLACK
@@ -30,23 +30,23 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Runs that follow each other, with a square of colour before them if `mark` is given."""
+    """Runs one after another, behind a coloured square if `mark` is given."""
 
     runs: tuple[Run, ...]
     mark: Colour | None = None
     size: int = BODY
-    lines: int = _SHORT
+    lines: int = _MAX_LINES
     above: int = 0
 
 
-def draw_words(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
-    """The paragraphs under each other, on white, as high as they are."""
-    laid = [(p, wrap(p.runs, p.size, width - (_INDENT if p.mark else 0))) for p in paragraphs]
-    height = sum(p.above + _line_height(p.size) * min(len(lines), p.lines) for p, lines in laid)
+def draw_paragraphs(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
+    """The paragraphs below each other, on white."""
+    wrapped = [(p, wrap(p.runs, p.size, width - (_INDENT if p.mark else 0))) for p in paragraphs]
+    height = sum(p.above + _line_height(p.size) * min(len(lines), p.lines) for p, lines in wrapped)
     image = Image.new("RGB", (width, height), WHITE)
     canvas = ImageDraw.Draw(image)
     top = 0
-    for paragraph, lines in laid:
+    for paragraph, lines in wrapped:
         top += paragraph.above
         if paragraph.mark:
             canvas.rectangle((0, top + 3, 9, top + 12), fill=paragraph.mark)
@@ -54,7 +54,7 @@ def draw_words(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
             left = float(_INDENT if paragraph.mark else 0)
             cut = number == paragraph.lines - 1 and len(lines) > paragraph.lines
             for run in (*line, Run("...", GREY)) if cut else line:
-                text = spell(run.text)
+                text = to_glyphs(run.text)
                 canvas.text((left, top), text, run.colour, load_font(paragraph.size))
                 left += load_font(paragraph.size).getlength(text)
             top += _line_height(paragraph.size)
@@ -62,11 +62,11 @@ def draw_words(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
 
 
 def wrap(runs: Sequence[Run], size: int, width: int) -> list[tuple[Run, ...]]:
-    """Cut runs into lines at spaces, or inside a word that is wider than a line.
+    """Lines of the runs, cut at spaces, or inside a word that is wider than a line.
 
     Args:
-        runs: whose white space, line ends included, is taken as single spaces.
-        size: of the letters, in pixels.
+        runs: any white space in them, such as a line end, counts as one space.
+        size: of the font, in pixels.
         width: in pixels.
     """
     letters = [(letter, run.colour) for run in runs for letter in run.text]
@@ -90,13 +90,13 @@ def wrap(runs: Sequence[Run], size: int, width: int) -> list[tuple[Run, ...]]:
 
 
 def group_letters(letters: Iterable[tuple[str, Colour]]) -> tuple[Run, ...]:
-    """Letters with their colours as runs of one colour each."""
+    """Runs of equal colour, from letters with their colours."""
     groups = groupby(letters, key=lambda entry: entry[1])
     return tuple(Run("".join(letter for letter, _ in group), colour) for colour, group in groups)
 
 
 def _measure(letters: Sequence[tuple[str, Colour]], size: int) -> float:
-    return load_font(size).getlength(spell("".join(letter for letter, _ in letters)))
+    return load_font(size).getlength(to_glyphs("".join(letter for letter, _ in letters)))
 
 
 def _line_height(size: int) -> int:
@@ -105,26 +105,26 @@ def _line_height(size: int) -> int:
 
 @cache
 def load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font; without FreeType it comes in one size only."""
+    """Pillow's default font; without FreeType it has only one size."""
     try:
         return ImageFont.load_default(size)
-    except ImportError:  # a Pillow without FreeType has one bitmap font of one size
+    except ImportError:  # Pillow without FreeType has one bitmap font
         return ImageFont.load_default_imagefont()
 
 
-def spell(text: str) -> str:
-    """The text in letters that the font has, as near as it gets: Pillow's own knows ASCII only.
+def to_glyphs(text: str) -> str:
+    """The text in characters that the font has, or the closest ones: some fonts have only ASCII.
 
-    What has no such letter is drawn as a box.
+    Characters without a close one are drawn as a box.
 
-    >>> spell("na\u00efve \u2014 1\u00d72")
+    >>> to_glyphs("na\u00efve \u2014 1\u00d72")
     'naive - 1x2'
     """
-    return "".join(map(_spell_letter, text.translate(_PLAIN)))
+    return "".join(map(_to_glyph, text.translate(_ASCII)))
 
 
 @cache
-def _spell_letter(letter: str) -> str:
+def _to_glyph(letter: str) -> str:
     if letter.isascii():
         return letter if letter.isprintable() else " "
     for candidate in (letter, unicodedata.normalize("NFKD", letter)[0]):
