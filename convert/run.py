@@ -173,7 +173,7 @@ def _report(console: Console, job: Job, outcome: Outcome, max_rejected: float | 
     problems = [f"{plan.source}: {plan.kind}: {plan.refused}" for plan in outcome.refused]
     problems += [f"{name}: not finished, see below" for name in outcome.unfinished]
     for name, tally in by_source(outcome.manifests).items():
-        limit = job.config.sources[name].handling.max_rejected
+        limit = job.config.sources[name].options.max_rejected
         why = over_budget(tally, limit if max_rejected is None else max_rejected)
         if why:
             problems.append(f"{name}: {why}")

@@ -43,17 +43,17 @@ def load(root: Path, config: Config, source: str) -> list[Loaded]:
         Loaded(
             record,
             _read(data, record.photo),
-            _read(data, record.labels.places) if record.labels else None,
-            entry.handling.image,
+            _read(data, record.labels.paths) if record.labels else None,
+            entry.options.image,
         )
         for record in records
     ]
 
 
-def _read(data: DataRoot, places: Sequence[str]) -> bytes:
-    found = data.read_first(tuple(places), max_bytes=_LIMIT)
+def _read(data: DataRoot, paths: Sequence[str]) -> bytes:
+    found = data.read_first(tuple(paths), max_bytes=_LIMIT)
     if found is None:
-        raise FileNotFoundError(places[0])
+        raise FileNotFoundError(paths[0])
     return found[1]
 
 

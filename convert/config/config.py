@@ -52,7 +52,7 @@ class SourceConfig:
     """One configured source."""
 
     source: Source
-    handling: SourceOptions
+    options: SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Config:
 
     def plan_policy(self, name: str, limit: int | None) -> PlanPolicy:
         """How to cut one of the sources."""
-        handling = self.sources[name].handling
-        return PlanPolicy(handling.items_per_shard, handling.order, self.seed, limit)
+        options = self.sources[name].options
+        return PlanPolicy(options.items_per_shard, options.order, self.seed, limit)
 
 
 def default_config() -> Path:
@@ -117,7 +117,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 T = TypeVar("T")
-_HANDLING = tuple(f.name for f in fields(SourceOptions))
+_OPTION_KEYS = tuple(f.name for f in fields(SourceOptions))
 _SPLIT = re.compile(r"[A-Za-z0-9_]{1,16}")
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]{0,38}")
 """With the longest id, 48 characters, and a hyphen between them it is a key."""
@@ -163,7 +163,7 @@ class _Builder:
 
     def config(self, values: dict[str, Any], kinds: Mapping[str, type[Source]]) -> Config | None:
         entries: dict[str, SourceConfig | None] = {}
-        defaults = {name: values.pop(name) for name in _HANDLING if name in values}
+        defaults = {name: values.pop(name) for name in _OPTION_KEYS if name in values}
         if self._build(SourceOptions, defaults) is None:
             defaults = {}  # said once, not once more for every source
         for name, entry in values.pop("sources").items():
@@ -175,7 +175,7 @@ class _Builder:
         for name in indexes if isinstance(indexes, list) else ():
             if isinstance(name, str) and name not in INDEX_FORMATS:
                 self.wrong(f"indexes: {name!r} is not among {sorted(INDEX_FORMATS)}")
-        return self._build(Config, values, ready={"sources": entries}, also=_HANDLING)
+        return self._build(Config, values, ready={"sources": entries}, also=_OPTION_KEYS)
 
     def _entry(
         self, entry: Any, defaults: dict[str, Any], kinds: Mapping[str, type[Source]]
@@ -184,15 +184,15 @@ class _Builder:
             self.wrong(f"expected a mapping with `kind`, one of {sorted(kinds)}; got {entry!r}")
             return None
         rest = {key: value for key, value in entry.items() if key != "kind"}
-        own = {name: rest.pop(name) for name in _HANDLING if name in rest}
-        handling = self._build(SourceOptions, _merge(defaults, own))
-        source = self._build(kinds[entry["kind"]], rest, also=_HANDLING)
-        if source is None or handling is None:
+        own = {name: rest.pop(name) for name in _OPTION_KEYS if name in rest}
+        options = self._build(SourceOptions, _merge(defaults, own))
+        source = self._build(kinds[entry["kind"]], rest, also=_OPTION_KEYS)
+        if source is None or options is None:
             return None
         odd = [split for split in source.splits if not _SPLIT.fullmatch(split)]
         if odd:
             self.wrong(f"splits {odd} name folders, so they must match {_SPLIT.pattern!r}")
-        return SourceConfig(source, handling)
+        return SourceConfig(source, options)
 
     def _build(
         self,

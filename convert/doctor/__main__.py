@@ -1,4 +1,4 @@
-"""`python -m convert.doctor --root DATA`: what is there, what is missing, what to do about it."""
+"""`python -m convert.doctor --root DATA`: check downloads, and suggest repairs."""
 
 import sys
 from pathlib import Path
@@ -10,19 +10,20 @@ from rich.console import Console
 
 from convert.config.config import Config, default_config, load_config
 from convert.config.published import Published, read_published
-from convert.doctor import Diagnosis, examine
-from convert.doctor.survey import Survey
+from convert.doctor import Diagnosis, check_source
+from convert.doctor.listing import FolderListing
 from convert.errors import ConfigError
 from convert.pillow import live_pillow
 from convert.sources.files import DataRoot
 from convert.sources.kinds import SOURCES
 
-_READY, _NOT_READY, _MISTAKE = 0, 1, 2
+_READY, _NOT_READY, _WRONG_USAGE = 0, 1, 2
 _STYLES = {"ready": "green", "incomplete": "yellow", "absent": "red"}
 
 app = App(
     name="python -m convert.doctor",
-    help_epilogue="Exit status: 0 every source asked for is ready; 1 one is not; 2 a mistake.",
+    help_epilogue="Exit status: 0 every checked source is ready; 1 some source is not ready; 2 the "
+    "command line or the config is wrong.",
 )
 
 
@@ -34,37 +35,41 @@ def doctor(
     config: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Look at downloads before they are converted. Nothing is changed, no photo is opened.
+    """Check the downloads before they are converted.
+
+    Prints what is missing or wrong, and a command or an address for each problem. Changes nothing.
 
     Parameters
     ----------
     root
         The folder with the downloads.
     source
-        Only these sources; by default all that the config names.
+        Check only these sources. Default: all sources of the config.
     config
-        The default is this program's configs/glamm.yaml.
+        The config file. Default: the shipped configs/glamm.yaml.
     json
-        Print the diagnoses as JSON.
+        Print the results as JSON.
     """
     console = Console(soft_wrap=True, highlight=False)
     try:
         path = config or default_config()
         settings = load_config(path, SOURCES)
-        _expect(settings, source or [], root)
+        _validate(settings, source or [], root)
         facts = _read_facts(path)
         pillow = live_pillow().describe()
     except ConfigError as error:
         Console(stderr=True).print(f"doctor: {error}", style="red", highlight=False, markup=False)
-        return _MISTAKE
+        return _WRONG_USAGE
     needs = [need for entry in settings.sources.values() for need in entry.source.needs()]
-    survey = Survey(DataRoot(root.resolve()), frozenset(p for need in needs for p in need.places))
+    listing = FolderListing(
+        DataRoot(root.resolve()), frozenset(p for need in needs for p in need.paths)
+    )
     if not json:
-        console.print(f"{survey.root.path}, {pillow}", markup=False)
+        console.print(f"{listing.root.path}, {pillow}", markup=False)
     diagnoses = []
     for name, entry in settings.sources.items():
         if source is None or name in source:
-            diagnosis = examine(name, entry, survey, facts.get(name, Published()))
+            diagnosis = check_source(name, entry, listing, facts.get(name, Published()))
             diagnoses.append(diagnosis)
             if not json:
                 _print(console, diagnosis)
@@ -77,13 +82,13 @@ def doctor(
     return _READY if all(d.state == "ready" for d in diagnoses) else _NOT_READY
 
 
-def _expect(settings: Config, names: list[str], root: Path) -> None:
+def _validate(settings: Config, names: list[str], root: Path) -> None:
     unknown = sorted(set(names) - settings.sources.keys())
     if unknown:
         known = ", ".join(settings.sources)
         raise ConfigError(f"no source {', '.join(unknown)}; there are {known}")
     if not root.is_dir():
-        raise ConfigError(f"--root {root}: no such folder; expected the one with the downloads")
+        raise ConfigError(f"--root {root}: no such folder; expected the folder with the downloads")
 
 
 def _read_facts(config: Path) -> dict[str, Published]:

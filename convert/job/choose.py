@@ -121,9 +121,8 @@ def _by_split(name: str, splits: set[str], missing: Sequence[Need]) -> dict[str,
 
 def _describe(need: Need) -> str:
     """The guide's own place comes first; the doctor lists the others."""
-    first, *others = need.places
-    what = f"{need.what} of {need.split}" if need.split else need.what
-    return f"no {what} ({first}{f' or {len(others)} other places' if others else ''})"
+    first, *others = need.paths
+    return f"no {need.label} ({first}{f' or {len(others)} other places' if others else ''})"
 
 
 def _expect_known(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from convert.config.config import SourceConfig
 from convert.job.scan import SplitPlan, planned_shards
+from convert.sources.source import label_table
 from shards.checksum import hash_file
 from shards.classes import CLASSES
 from shards.errors import CorruptShardError
@@ -40,7 +41,7 @@ def finish_split(  # noqa: PLR0913 - a name each
     if len(infos) < len(names):
         return None
     _remove_others(folder, f"{source}-{split}-", set(names))
-    table = entry.source.table
+    table = label_table(entry.source)
     if table is not None:
         write_if_changed(folder / CLASSES, encode(table.classes))
     files = [SAMPLES] if table is None else [CLASSES, SAMPLES]
@@ -48,7 +49,7 @@ def finish_split(  # noqa: PLR0913 - a name each
     if not hashes:
         merge_rows(folder, infos)
         hashes = {name: hash_file(folder / name) for name in files}
-    policy: dict[str, object] = msgspec.to_builtins(entry.handling.image)
+    policy: dict[str, object] = msgspec.to_builtins(entry.options.image)
     manifest = collect(
         source,
         split,

@@ -87,7 +87,7 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
 
 
 def _recipe(entry: SourceConfig) -> Recipe:
-    return Recipe(entry.source, entry.handling.image, entry.handling.filters)
+    return Recipe(entry.source, entry.options.image, entry.options.filters)
 
 
 def _announce(job: Job, plan: SourcePlan, display: Display) -> None:

@@ -57,7 +57,7 @@ class EvalLister:
         photos: dict[str, list[str]] = {}
         unread: dict[str, str] = {}
         for name, entry in self.config.sources.items():
-            if entry.handling.collection != collection:
+            if entry.options.collection != collection:
                 continue
             wanted = [split for split in entry.source.splits if split != TRAIN]
             wanted = list(ready_splits(entry.source, self.root, wanted))

@@ -53,7 +53,7 @@ def prepare(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
 
 def _list_eval_photos(job: Job, executor: Executor, display: Display) -> None:
     """List what is evaluated on, for every collection that is to be converted."""
-    found = (job.config.sources[name].handling.collection for name in job.sources)
+    found = (job.config.sources[name].options.collection for name in job.sources)
     collections = [collection for collection in dict.fromkeys(found) if collection]
     for result in executor.execute(EvalLister(job.config, job.root, job.out), collections):
         if isinstance(result, Failed):

@@ -172,7 +172,7 @@ class Planner:
     ) -> tuple[list[Item], EvalOverlap]:
         if split != TRAIN:
             return items, NO_OVERLAP
-        evaluated = read_eval_photos(self.out, self.config.sources[name].handling.collection)
+        evaluated = read_eval_photos(self.out, self.config.sources[name].options.collection)
         overlap = find_overlap(items, evaluated, excluded=self.exclude_eval)
         return leave_evaluated(items, evaluated) if self.exclude_eval else items, overlap
 
@@ -183,10 +183,10 @@ def source_fingerprint(config: Config, name: str) -> bytes:
         FORMAT_VERSION,
         TRANSFORM_VERSION,
         AVAILABLE,
-        config.sources[name].handling.image,
+        config.sources[name].options.image,
         sorted(config.indexes),
         name,
-        config.sources[name].handling.filters,
+        config.sources[name].options.filters,
         type(config.sources[name].source).__name__,
         config.sources[name].source,
     )

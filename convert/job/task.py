@@ -162,10 +162,10 @@ def _read(root: DataRoot, max_bytes: int, found: _Found) -> _Found:
             raise ImageMissingError(f"no such file; looked for {', '.join(record.photo)}")
         labels = None
         if record.labels is not None:
-            labels = root.read_first(record.labels.places, max_bytes=max_bytes)
+            labels = root.read_first(record.labels.paths, max_bytes=max_bytes)
             if labels is None:
-                places = ", ".join(record.labels.places)
-                raise LabelMapError(f"no label map; looked for {places}")
+                paths = ", ".join(record.labels.paths)
+                raise LabelMapError(f"no label map; looked for {paths}")
     except RecordError as error:
         return replace(found, error=error)
     return replace(found, photo=photo[1], labels=labels[1] if labels else None)

@@ -124,4 +124,4 @@ def test_a_record_names_only_places_below_the_root(named):
             if isinstance(record, tuple):
                 continue
             assert record.photo
-            assert not any(place.startswith(("/", "..")) for place in record.photo)
+            assert not any(path.startswith(("/", "..")) for path in record.photo)

@@ -92,7 +92,7 @@ def test_the_wrong_edition_of_a_file(copy, capsys):
     status, found = diagnose(copy, capsys, "refcoco", "ade20k")
     assert status == 1
     assert "instances.json: Expected `array`, got `int`" in problems(found["refcoco"])[0][0]
-    assert "label maps looked into are wrong" in problems(found["ade20k"])[0][0]
+    assert "label maps checked are wrong" in problems(found["ade20k"])[0][0]
 
 
 def test_rows_that_cannot_be_used(defective, capsys):

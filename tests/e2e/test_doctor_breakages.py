@@ -160,7 +160,7 @@ BREAKAGES = {
             root / "Refer_Segm/refcoco/instances.json",
             root / MDETR / "finetune_refcoco+_train.json",
         ),
-        "nothing is said in train; are its annotations of another edition?",
+        "every text of train is empty; are its annotations of another edition?",
         "get it: https://drive.google.com/file/d/1gvH5ToNtmIr3qz7C9lNi_fDmElwAANsI/view",
         (f"{MDETR}/finetune_refcoco+_train.json",),
     ),
@@ -202,7 +202,7 @@ BREAKAGES = {
     "label maps of another edition": Breakage(
         "ade20k",
         use_full_ade,
-        "label maps looked into are wrong: ",
+        "label maps checked are wrong: ",
         "get it: http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
         (ADE,),
     ),
@@ -321,8 +321,8 @@ def test_many_breakages_are_named_and_mended(miniature, copy, capsys):
             for f in told
             if breakage.text in f["text"] and f["remedy"].startswith(breakage.remedy)
         ], (name, told)
-    assert "photos" not in found["refcoco"]["places"]
-    assert "label maps of train" not in found["coco_stuff"]["places"]
+    assert "photos" not in found["refcoco"]["paths"]
+    assert "label maps of train" not in found["coco_stuff"]["paths"]
     remedies = {f["remedy"] for row in found.values() for f in row["findings"] if f["remedy"]}
     for remedy in sorted(r for r in remedies if not r.startswith("get it: http")):
         done = type_in(copy, remedy)

@@ -9,7 +9,7 @@ import msgspec
 
 from convert.errors import MaskDecodeError
 from convert.record import Paths, Polygons, RawMask, RunLengths
-from convert.sources.files import join_places
+from convert.sources.files import join_paths
 from shards.sample import Rle, Size
 
 Number = int | float
@@ -122,7 +122,7 @@ _COCO_2017 = re.compile(r"\d{12}\.\w+")
 _FOLDERS_2014, _FOLDERS_2017 = ("train2014", "val2014"), ("train2017", "val2017")
 
 
-def photo_places(folders: Paths, file_name: str) -> Paths:
+def photo_paths(folders: Paths, file_name: str) -> Paths:
     """Where a COCO photo may be.
 
     The 2014 and 2017 editions hold the same photos under two names, `COCO_train2014_X.jpg` and
@@ -139,7 +139,7 @@ def photo_places(folders: Paths, file_name: str) -> Paths:
     prefix, _, base = file_name.rpartition("/")
     if prefix in _FOLDERS_2017:
         same = tuple(folder for folder in folders if folder.endswith(f"/{prefix}"))
-        return join_places(same, base) or join_places(folders, file_name)
+        return join_paths(same, base) or join_paths(folders, file_name)
     return tuple(f"{folder}/{_name_in(folder, file_name)}" for folder in folders)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from convert.errors import AnnotationError
 from convert.geometry import box_from_xywh
 from convert.record import Paths, RawRegion, Record
-from convert.sources.annotations.coco import photo_places
+from convert.sources.annotations.coco import photo_paths
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.mdetr import (
     BoxData,
@@ -25,7 +25,7 @@ def record(data: bytes, folders: Paths) -> Record:
     photo = expect_rows(photo_decoder.decode(data))
     first = photo.sentences[0]
     return Record(
-        photo=photo_places(folders, photo.file),
+        photo=photo_paths(folders, photo.file),
         file=photo.file,
         size=Size(first.height, first.width),
         ids={"row_ids": tuple(sentence.id for sentence in photo.sentences)},

@@ -17,7 +17,7 @@ import lmdb
 from convert.errors import AnnotationError, SourceLayoutError
 from convert.sources.files import DataRoot
 
-_DATA = "data.mdb"
+DATA_FILE = "data.mdb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ def read_keys(root: DataRoot, folder: str, lists: Mapping[str, str]) -> Keys:
     return Keys(by_split, unlisted)
 
 
-def _read_list(root: DataRoot, place: str) -> list[str]:
+def _read_list(root: DataRoot, path: str) -> list[str]:
     try:
-        return root.read_annotation(place).decode().split()
+        return root.read_annotation(path).decode().split()
     except UnicodeDecodeError as error:
-        raise SourceLayoutError(f"{place}: {error}; expected one key a line") from error
+        raise SourceLayoutError(f"{path}: {error}; expected one key a line") from error
 
 
 class Database:
@@ -108,8 +108,8 @@ def open_database(root: DataRoot, folder: str) -> Iterator[Database]:
         SourceLayoutError: if it is not a database.
     """
     path = root.locate(folder)
-    if not (path / _DATA).is_file():
-        raise SourceLayoutError(f"{folder}: no {_DATA} in it; expected an LMDB")
+    if not (path / DATA_FILE).is_file():
+        raise SourceLayoutError(f"{folder}: no {DATA_FILE} in it; expected an LMDB")
     try:
         environment = lmdb.open(
             str(path), readonly=True, lock=False, readahead=False, create=False, max_readers=1
@@ -117,7 +117,7 @@ def open_database(root: DataRoot, folder: str) -> Iterator[Database]:
     except lmdb.Error as error:
         raise SourceLayoutError(f"{folder}: not an LMDB: {error}") from error
     with environment:
-        _expect_whole(environment, path / _DATA, folder)
+        _expect_whole(environment, path / DATA_FILE, folder)
         with environment.begin() as transaction:
             yield Database(transaction, folder)
 

@@ -100,13 +100,13 @@ class PhotoData(msgspec.Struct, frozen=True, array_like=True):
 photo_decoder = msgspec.msgpack.Decoder(PhotoData)
 
 
-def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
+def read_photos(root: DataRoot, path: str) -> Iterator[PhotoData]:
     """Yield the photos in the order in which the file first names them.
 
     Raises:
         SourceLayoutError: if the file is not of the layout.
     """
-    file = read_json(root, place, _File)
+    file = read_json(root, path, _File)
     categories = {category.id: category.name for category in file.categories}
     photos: dict[str, PhotoData] = {}
     sentences: dict[int, SentenceData] = {}
@@ -127,9 +127,9 @@ def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
         yield PhotoData(f"row-{image_id}", [], tuple(ids))
 
 
-def scan_photos(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
+def scan_photos(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
     """(id, encoded `PhotoData`) of every photo."""
-    for photo in read_photos(root, place):
+    for photo in read_photos(root, path):
         yield make_id(PurePosixPath(photo.file).stem), msgspec.msgpack.encode(photo)
 
 

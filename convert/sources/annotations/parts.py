@@ -15,7 +15,7 @@ from convert.sources.annotations.coco import (
     CocoCategory,
     CocoImage,
     parse_segmentation,
-    photo_places,
+    photo_paths,
 )
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.typed_json import read_json
@@ -59,9 +59,9 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
+def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
     """One item per photo, with its objects and parts."""
-    file = read_json(root, place, _File)
+    file = read_json(root, path, _File)
     categories = {row.id: row.name for row in file.categories}
     attributes = {row.id: row.name for row in file.attributes}
     photos = {image.id: _Data(image.id, image, []) for image in file.images}
@@ -88,7 +88,7 @@ def record(data: bytes, folders: Paths) -> Record:
         regions.append(region)
         notes += found
     return Record(
-        photo=photo_places(folders, photo.image.file_name),
+        photo=photo_paths(folders, photo.image.file_name),
         file=photo.image.file_name,
         size=photo.image.size,
         ids={"image_id": photo.image_id},

@@ -82,9 +82,9 @@ def _splits(name: str) -> Iterator[str]:
         yield from (f"test{letter}" for letter in combined[1])
 
 
-def _read_refs(root: DataRoot, place: str) -> Sequence[Ref]:
-    value = read_plain_pickle(root.read_annotation(place), place)
+def _read_refs(root: DataRoot, path: str) -> Sequence[Ref]:
+    value = read_plain_pickle(root.read_annotation(path), path)
     try:
         return msgspec.convert(value, list[Ref])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise SourceLayoutError(f"{place}: {error}; expected a list of refs") from error
+        raise SourceLayoutError(f"{path}: {error}; expected a list of refs") from error

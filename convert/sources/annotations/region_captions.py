@@ -7,7 +7,7 @@ from convert.geometry import box_from_xywh
 from convert.record import Paths, RawRegion, Record
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.mdetr import expect_rows, photo_decoder, scan_photos
-from convert.sources.files import join_places
+from convert.sources.files import join_paths
 from shards.sample import Size
 
 
@@ -27,7 +27,7 @@ def record(data: bytes, folders: Paths) -> Record:
         for box in sentence.boxes
     )
     return Record(
-        photo=join_places(folders, photo.file),
+        photo=join_paths(folders, photo.file),
         file=photo.file,
         size=Size(first.height, first.width),
         ids={"row_ids": tuple(sentence.id for sentence in photo.sentences)},

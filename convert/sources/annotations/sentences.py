@@ -10,7 +10,7 @@ from convert.record import Paths, RawRegion, Record
 from convert.sources.annotations.coco import parse_segmentation
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.mdetr import BoxData, expect_rows, photo_decoder, scan_photos
-from convert.sources.files import join_places
+from convert.sources.files import join_paths
 from shards.sample import Size, Span
 
 
@@ -26,7 +26,7 @@ def record(data: bytes, folders: Paths) -> Record:
             notes += found
     first = photo.sentences[0]
     return Record(
-        photo=join_places(folders, photo.file),
+        photo=join_paths(folders, photo.file),
         file=photo.file,
         size=Size(first.height, first.width),
         ids={"row_ids": tuple(sentence.id for sentence in photo.sentences)},

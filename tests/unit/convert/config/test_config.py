@@ -57,7 +57,7 @@ def mistakes(tmp_path: Path, values: Any) -> list[str]:
 def test_the_shipped_config() -> None:
     config = load_config(default_config(), SOURCES)
     assert {"grandf_ha", "ade20k", "refcoco", "coco_captions"} <= set(config.sources)
-    assert {e.handling.image for e in config.sources.values()} == {ImagePolicy()}
+    assert {e.options.image for e in config.sources.values()} == {ImagePolicy()}
     assert config.index_formats() == (DALI, HUGGING_FACE, CROISSANT)
     for name, entry in config.sources.items():
         assert entry.source.splits
@@ -69,7 +69,7 @@ def test_the_shipped_config() -> None:
 def test_defaults_live_in_the_dataclasses(tmp_path) -> None:
     config = load(tmp_path, {"sources": {"a": STUB}})
     assert (config.indexes, config.seed) == (("dali",), 0)
-    assert config.sources["a"].handling == SourceOptions()
+    assert config.sources["a"].options == SourceOptions()
     found: Any = config.sources["a"].source
     assert found == Stub({"train": ("x", "y")})
     assert config.plan_policy("a", None) == PlanPolicy()
@@ -92,8 +92,8 @@ def test_an_entry_overrides_the_file_and_the_file_the_defaults(tmp_path) -> None
     assert list(config.sources) == ["a", "b"]
     assert config.plan_policy("a", None) == PlanPolicy(5, "source", 3)
     assert config.plan_policy("b", 9) == PlanPolicy(6, "source", 3, 9)
-    assert config.sources["b"].handling.max_rejected == 1
-    a, b = (config.sources[name].handling for name in "ab")
+    assert config.sources["b"].options.max_rejected == 1
+    a, b = (config.sources[name].options for name in "ab")
     assert a.image == ImagePolicy(longest_side=512, subsampling="4:4:4")
     assert b.image == ImagePolicy(longest_side=512, subsampling="4:4:4", quality=80)
     assert (a.filters, b.filters) == (Filters(7), Filters(7, ignored=True))

@@ -56,10 +56,10 @@ class Stub:
 @pytest.mark.parametrize(
     ("there", "ready", "missing"),
     [
-        ([], (), ["rows", "train photos", "val photos"]),
-        (["rows"], (), ["train photos", "val photos"]),
-        (["rows", "train"], ("train",), ["val photos"]),
-        (["rows", "old/val"], ("val",), ["train photos"]),
+        ([], (), ["rows", "photos of train", "photos of val"]),
+        (["rows"], (), ["photos of train", "photos of val"]),
+        (["rows", "train"], ("train",), ["photos of val"]),
+        (["rows", "old/val"], ("val",), ["photos of train"]),
         (["train", "val"], (), ["rows"]),
         (["rows", "train", "val"], ("train", "val"), []),
     ],
@@ -68,10 +68,10 @@ def test_a_split_is_ready_when_all_it_needs_is_there(tmp_path, there, ready, mis
     for name in there:
         (tmp_path / name).mkdir(parents=True)
     source: Any = Stub(
-        Need("rows", ("rows",)),
-        Need("train photos", ("train",), "train"),
-        Need("val photos", ("val", "old/val"), "val"),
+        Need("annotations", ("rows",), name="rows"),
+        Need("photos", ("train",), "train"),
+        Need("photos", ("val", "old/val"), "val"),
     )
     root = DataRoot(tmp_path)
     assert ready_splits(source, root) == ready
-    assert [need.what for need in missing_needs(source, root)] == missing
+    assert [need.label for need in missing_needs(source, root)] == missing
