@@ -1,6 +1,7 @@
 """`python -m convert.doctor --root DATA`: check downloads, and suggest repairs."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,35 +23,38 @@ _STYLES = {"ready": "green", "incomplete": "yellow", "absent": "red"}
 
 app = App(
     name="python -m convert.doctor",
-    help_epilogue="Exit status: 0 every checked source is ready; 1 some source is not ready; 2 the "
-    "command line or the config is wrong.",
+    help_epilogue=(
+        "Exit status: 0 every checked source is ready; 1 some source is not ready; 2 the command "
+        "line or the config is wrong."
+    ),
 )
+_Root = Annotated[Path, Parameter(help="The folder with the downloads.")]
+_Sources = Annotated[
+    list[str] | None,
+    Parameter(
+        consume_multiple=True,
+        negative=(),
+        help="Check only these sources. Default: all sources of the config.",
+    ),
+]
+_ConfigFile = Annotated[
+    Path | None, Parameter(help="The config file. Default: the shipped configs/glamm.yaml.")
+]
+_Json = Annotated[bool, Parameter(negative=(), help="Print the results as JSON.")]
 
 
 @app.default
 def doctor(
     *,
-    root: Path = Path("data"),
-    source: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
-    config: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    root: _Root = Path("data"),
+    source: _Sources = None,
+    config: _ConfigFile = None,
+    json: _Json = False,
 ) -> int:
     """Check the downloads before they are converted.
 
     Prints what is missing or wrong, and a command or an address for each problem. Changes nothing.
-
-    Parameters
-    ----------
-    root
-        The folder with the downloads.
-    source
-        Check only these sources. Default: all sources of the config.
-    config
-        The config file. Default: the shipped configs/glamm.yaml.
-    json
-        Print the results as JSON.
     """
-    console = Console(soft_wrap=True, highlight=False)
     try:
         path = config or default_config()
         settings = load_config(path, SOURCES)
@@ -60,26 +64,14 @@ def doctor(
     except ConfigError as error:
         Console(stderr=True).print(f"doctor: {error}", style="red", highlight=False, markup=False)
         return _WRONG_USAGE
-    needs = [need for entry in settings.sources.values() for need in entry.source.needs()]
-    listing = FolderListing(
-        DataRoot(root.resolve()), frozenset(p for need in needs for p in need.paths)
-    )
-    if not json:
-        console.print(f"{listing.root.path}, {pillow}", markup=False)
-    diagnoses = []
-    for name, entry in settings.sources.items():
-        if source is None or name in source:
-            diagnosis = check_source(name, entry, listing, facts.get(name, Published()))
-            diagnoses.append(diagnosis)
-            if not json:
-                _print(console, diagnosis)
+    diagnoses = _diagnose(settings, DataRoot(root.resolve()), source, facts)
     if json:
-        text = msgspec.json.format(msgspec.json.encode(diagnoses)).decode()
+        results = list(diagnoses)
+        text = msgspec.json.format(msgspec.json.encode(results)).decode()
         sys.stdout.write(f"{text}\n")
     else:
-        ready = sum(diagnosis.state == "ready" for diagnosis in diagnoses)
-        console.print(f"{ready} of {len(diagnoses)} sources are ready", markup=False)
-    return _READY if all(d.state == "ready" for d in diagnoses) else _NOT_READY
+        results = _print(diagnoses, f"{root.resolve()}, {pillow}")
+    return _READY if all(d.state == "ready" for d in results) else _NOT_READY
 
 
 def _validate(settings: Config, names: list[str], root: Path) -> None:
@@ -96,15 +88,34 @@ def _read_facts(config: Path) -> dict[str, Published]:
     return read_published(path) if path.is_file() else {}
 
 
-def _print(console: Console, diagnosis: Diagnosis) -> None:
-    counts = ", ".join(f"{split} {count:,}" for split, count in diagnosis.photos.items())
-    console.print(f"{diagnosis.state:<11}", style=_STYLES[diagnosis.state], end="")
-    console.print(f"{diagnosis.source:<20} {counts}", markup=False)
-    for finding in diagnosis.findings:
-        mark = "!" if finding.problem else "-"
-        console.print(f"  {mark} {finding.text}", markup=False)
-        if finding.remedy:
-            console.print(f"      {finding.remedy}", style="cyan", markup=False)
+def _diagnose(
+    settings: Config, root: DataRoot, names: list[str] | None, facts: dict[str, Published]
+) -> Iterator[Diagnosis]:
+    needs = [need for entry in settings.sources.values() for need in entry.source.needs()]
+    listing = FolderListing(root, frozenset(path for need in needs for path in need.paths))
+    for name, entry in settings.sources.items():
+        if names is None or name in names:
+            yield check_source(name, entry, listing, facts.get(name, Published()))
+
+
+def _print(diagnoses: Iterator[Diagnosis], header: str) -> list[Diagnosis]:
+    """Print each diagnosis as soon as it is there, and return them all."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(header, markup=False)
+    results: list[Diagnosis] = []
+    for diagnosis in diagnoses:
+        results.append(diagnosis)
+        counts = ", ".join(f"{split} {count:,}" for split, count in diagnosis.photos.items())
+        console.print(f"{diagnosis.state:<11}", style=_STYLES[diagnosis.state], end="")
+        console.print(f"{diagnosis.source:<20} {counts}", markup=False)
+        for finding in diagnosis.findings:
+            mark = "!" if finding.problem else "-"
+            console.print(f"  {mark} {finding.text}", markup=False)
+            if finding.remedy:
+                console.print(f"      {finding.remedy}", style="cyan", markup=False)
+    ready = sum(diagnosis.state == "ready" for diagnosis in results)
+    console.print(f"{ready} of {len(results)} sources are ready", markup=False)
+    return results
 
 
 if __name__ == "__main__":

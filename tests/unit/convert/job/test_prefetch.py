@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.job.prefetch import ahead
+from convert.job.prefetch import prefetch
 
 
 def run(function, tasks, threads=3, budget=10**9):
-    return ahead(function, tasks, threads=threads, weigh=len, budget=budget)
+    return prefetch(function, tasks, threads=threads, size_of=len, budget=budget)
 
 
 @given(st.lists(st.binary(max_size=9)), st.integers(1, 5), st.integers(0, 30))

@@ -8,7 +8,7 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from convert.job.task import keep_memory
+from convert.job.task import keep_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -16,7 +16,7 @@ def faults():
 def use():
     np.full((3000, 4000, 4), 255, np.uint8)  # more than glibc ever keeps of itself
 
-if not keep_memory():
+if not keep_freed_memory():
     print("cannot")
 else:
     use()
