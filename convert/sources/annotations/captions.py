@@ -1,4 +1,4 @@
-"""COCO's captions: five to seven sentences a photo, no regions."""
+"""COCO's captions: five to seven sentences per photo, no regions."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _decoder = msgspec.msgpack.Decoder(_Data)
 
 
 def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with all its captions."""
+    """Yield (id, data) of each photo, with all its captions."""
     file = read_json(root, path, CaptionsFile)
     captions: dict[int, list[CocoCaption]] = {image.id: [] for image in file.images}
     for row in file.annotations:
@@ -34,12 +34,11 @@ def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = _decoder.decode(data)
     if photo.image is None:
         raise AnnotationError(
-            f"caption {photo.captions[0].id} is about image {photo.image_id}, "
-            f"which `images` does not list"
+            f"caption {photo.captions[0].id} is about image {photo.image_id}, which `images` lacks"
         )
     stripped = tuple(row.caption.strip() for row in photo.captions)
     changed = sum(s != row.caption for s, row in zip(stripped, photo.captions, strict=True))

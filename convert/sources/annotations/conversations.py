@@ -1,4 +1,4 @@
-"""LLaVA-Instruct: conversations about a photo, in words alone.
+"""LLaVA-Instruct: conversations about a photo, without regions.
 
 Layout: haotian-liu/LLaVA, `llava_instruct_150k.json`, a list of `{id, image, conversations}`.
 """
@@ -38,7 +38,7 @@ _decoder = msgspec.msgpack.Decoder(_Data)
 
 
 def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with all conversations about it, which have one id upstream."""
+    """Yield (id, data) of each photo, with all its conversations, which share an id upstream."""
     photos: dict[str, _Data] = {}
     for row in read_json(root, path, list[_Row]):
         data = photos.setdefault(row.image, _Data(row.image, [], []))
@@ -50,7 +50,7 @@ def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """Text as upstream wrote it, with its `<image>` mark wherever that stands."""
+    """The record of one photo. The text is upstream's, with its `<image>` marks."""
     photo = _decoder.decode(data)
     return Record(
         photo=photo_paths(folders, photo.file),

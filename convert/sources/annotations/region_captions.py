@@ -1,4 +1,4 @@
-"""Visual Genome's regions in GRiT's form: boxes, each with a description of its own.
+"""Visual Genome's regions in GRiT's form: boxes with descriptions.
 
 Layout: JialianW/GRiT, `train.json`; GLaMM's `test_caption.json`, where a row is a region.
 """
@@ -12,7 +12,7 @@ from shards.sample import Size
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = expect_rows(photo_decoder.decode(data))
     first = photo.sentences[0]
     regions = tuple(

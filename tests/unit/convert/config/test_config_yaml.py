@@ -13,8 +13,8 @@ def test_plain_data(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", "'a' stands here twice"),
-        ("s:\n  x: {k: 1, k: 1}\n", "'k' stands here twice"),
+        ("a: 1\nb: 2\na: 3\n", "'a' is here twice"),
+        ("s:\n  x: {k: 1, k: 1}\n", "'k' is here twice"),
         ("a: [", "not YAML"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
