@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from convert.demo.scene.scene import COLOURS, Thing, draw_scene
+from convert.demo.scene.compose import COLOURS, Thing, draw_scene
 from convert.demo.scene.shapes import SHAPES
-from convert.demo.words.tell import retell, write_captions, write_grounded
-from convert.demo.words.words import NUMBERS, describe
+from convert.demo.words.captions import write_captions, write_grounded, write_second_caption
+from convert.demo.words.names import NUMBERS, describe
 
 COLOUR, KIND = "|".join(COLOURS), "|".join(sorted(SHAPES, key=len, reverse=True))
 EXPRESSION = re.compile(
@@ -94,10 +94,10 @@ def things_counted(scene, text: str, place: str | None) -> None:
         assert count == said, (text, found[0])
 
 
-@pytest.mark.parametrize("chance", range(3))
-def test_captions_count_right(chance):
+@pytest.mark.parametrize("rng", range(3))
+def test_captions_count_right(rng):
     for scene in scenes(40):
-        captions = write_captions(scene, np.random.default_rng(chance))
+        captions = write_captions(scene, np.random.default_rng(rng))
         assert 5 <= len(captions) <= 7
         assert len(set(captions)) == len(captions)
         for text in captions:
@@ -115,7 +115,7 @@ def test_captions_count_right(chance):
                 assert found.groups() in {(t.kind, t.colour, t.place) for t in scene.things}
 
 
-@pytest.mark.parametrize("tell", [write_grounded, retell])
+@pytest.mark.parametrize("tell", [write_grounded, write_second_caption])
 def test_phrases_are_where_they_say_and_mean_what_they_say(tell):
     for scene in scenes(30):
         text, phrases = tell(scene)
