@@ -39,7 +39,8 @@ class Locator:
             problem = f"{above} is a link to {target}, which is not there"
         else:
             problem = f"{path} {state.value}"
-        others = f", nor in {len(need.paths) - 1} other places" if len(need.paths) > 1 else ""
+        count = len(need.paths) - 1
+        others = f", nor at {count} other path{'s' * (count > 1)}" if count else ""
         hint, remedy = self.suggest(need, files)
         text = f"no {need.label}: {problem}{others}{hint}"
         return Advice(problem=not optional, text=text, remedy=remedy)

@@ -122,7 +122,9 @@ def _absent_splits(name: str, splits: set[str], missing: Sequence[Need]) -> dict
 def _describe(need: Need) -> str:
     """The first path is the guide's; the doctor lists the others."""
     first, *others = need.paths
-    return f"no {need.label} ({first}{f' or {len(others)} other paths' if others else ''})"
+    plural = "s" * (len(others) > 1)
+    alternatives = f" or {len(others)} other path{plural}" if others else ""
+    return f"no {need.label} ({first}{alternatives})"
 
 
 def _expect_known(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:

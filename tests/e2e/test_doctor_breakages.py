@@ -1,4 +1,4 @@
-"""Many breakages at once: each is named, and doing what is said of each makes all ready again."""
+"""Many breakages at once: each is reported, and the suggested repairs make all ready again."""
 
 import json
 import os
@@ -30,7 +30,7 @@ PAGE = "<!DOCTYPE html>\n<html><body>AuthenticationFailed</body></html>\n"
 
 @dataclass(frozen=True)
 class Breakage:
-    """What is done to the data, and what the doctor must say; `again` is what to get anew."""
+    """A change of the data, and the expected advice; `again` names the files to download again."""
 
     source: str
     does: Callable[[Path], object]
@@ -72,7 +72,7 @@ def nest(folder: str):
 
 
 def pack(folder: str):
-    """Back into its archive, beside the folder that was made for the photos."""
+    """Pack a folder into an archive, and leave an empty folder."""
 
     def do(root):
         with zipfile.ZipFile(root / f"{folder}.zip", "w") as archive:
@@ -85,7 +85,7 @@ def pack(folder: str):
 
 
 def lose_target(root):
-    """The disk with it is now called otherwise."""
+    """The disk of the link's target is renamed."""
     (root / "disk").mkdir()
     (root / PACO).rename(root / "disk/paco")
     (root / PACO).symlink_to("../disk/paco")
@@ -121,7 +121,7 @@ BREAKAGES = {
     "a renamed folder of photos": Breakage(
         "flickr30k",
         move("flikcr_30k/train", "flikcr_30k/my pictures"),
-        "no photos of train: flikcr_30k/train is not there, nor in 6 other places; "
+        "no photos of train: flikcr_30k/train is not there, nor at 6 other paths; "
         "flikcr_30k/my pictures looks like it",
         "mkdir -p flikcr_30k && ln -sr 'flikcr_30k/my pictures' flikcr_30k/train",
     ),
@@ -253,7 +253,7 @@ BREAKAGES = {
     "one of two swapped downloads": Breakage(
         "mapillary",
         swap,
-        f"no photos of train: {MAPILLARY}/training/images is not there, nor in 1 other places; "
+        f"no photos of train: {MAPILLARY}/training/images is not there, nor at 1 other path; "
         f"{PASCAL}/training/images looks like it (version 2.0",
         f"mkdir -p {MAPILLARY}/training && ln -sr {PASCAL}/training/images ",
     ),
@@ -274,7 +274,7 @@ def diagnose(root, capsys, *sources):
 
 
 def stamp(root):
-    """Of every file, folder and link, when it was last changed: any write shows."""
+    """The time of the last change of every file, folder and link."""
     return {str(path): path.lstat().st_ctime_ns for path in sorted([root, *root.rglob("*")])}
 
 
@@ -287,7 +287,7 @@ def problems(row):
 
 
 def restore(pristine, root, place):
-    """What a download does."""
+    """Download a file or folder again."""
     if (pristine / place).is_dir():
         shutil.copytree(pristine / place, root / place, dirs_exist_ok=True)
     else:
@@ -307,7 +307,7 @@ def copy(miniature, tmp_path):
     return root
 
 
-def test_many_breakages_are_named_and_mended(miniature, copy, capsys):
+def test_many_breakages_are_reported_and_repaired(miniature, copy, capsys):
     for breakage in BREAKAGES.values():
         breakage.does(copy)
     before = stamp(copy)
@@ -315,12 +315,12 @@ def test_many_breakages_are_named_and_mended(miniature, copy, capsys):
     assert stamp(copy) == before
     assert set(states(found).values()) <= {"incomplete", "absent"}
     for name, breakage in BREAKAGES.items():
-        told = problems(found[breakage.source])
+        reported = problems(found[breakage.source])
         assert [
             f
-            for f in told
+            for f in reported
             if breakage.text in f["text"] and f["remedy"].startswith(breakage.remedy)
-        ], (name, told)
+        ], (name, reported)
     assert "photos" not in found["refcoco"]["paths"]
     assert "label maps of train" not in found["coco_stuff"]["paths"]
     remedies = {f["remedy"] for row in found.values() for f in row["findings"] if f["remedy"]}
@@ -377,8 +377,8 @@ def test_a_database_one_folder_too_deep(copy, capsys):
     assert states(diagnose(copy, capsys, "grand_caption")) == {"grand_caption": "ready"}
 
 
-def test_a_link_on_another_disk_is_made_right(copy, capsys):
-    # What is typed must not depend on where the folder of the link really is.
+def test_a_link_on_another_disk_is_repaired(copy, capsys):
+    # The command must not depend on the real location of the link's folder.
     (copy.parent / "disk/of/others").mkdir(parents=True)
     (copy / "flikcr_30k").rename(copy.parent / "disk/of/others/flickr")
     (copy / "flikcr_30k").symlink_to(copy.parent / "disk/of/others/flickr")
@@ -436,11 +436,11 @@ def test_other_classes_of_mapillary(copy, capsys):
     )
 
 
-def test_entries_that_no_list_names_are_told(copy, capsys):
+def test_entries_in_no_list_are_reported(copy, capsys):
     path = copy / CAPTIONS / "Grand_Caption_Grounding_lmdb_Train.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[2:]))
     row = diagnose(copy, capsys, "grand_caption")["grand_caption"]
     assert row["state"] == "ready"
     assert [f["text"] for f in row["findings"]] == [
-        f"3 entries of {CAPTIONS} are in no list of keys, and left out"  # one is drawn so
+        f"3 entries of {CAPTIONS} are in no list of keys, and left out"
     ]

@@ -1,6 +1,6 @@
-"""What the miniature's samples hold, as it was when a person last looked at it.
+"""The miniature's samples, compared with a reviewed copy.
 
-GLAMM_UPDATE_GOLDEN=1 writes the file anew; look at the difference before it is committed.
+GLAMM_UPDATE_GOLDEN=1 updates the copy; review the difference before you commit it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The config file: what it gives, and every mistake it may hold, all of them at once."""
+"""The config reader: values, defaults, and every mistake, reported all at once."""
 
 import re
 from dataclasses import dataclass, field
@@ -169,27 +169,27 @@ MISTAKES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("values", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_each_mistake_is_told_with_its_place(tmp_path, values, said) -> None:
+@pytest.mark.parametrize(("values", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_each_mistake_is_reported_with_its_key(tmp_path, values, message) -> None:
     found = mistakes(tmp_path, values)
     assert len(found) == 1, found
-    assert re.search(said, found[0]), found
+    assert re.search(message, found[0]), found
     assert found[0].startswith(str(tmp_path / "c.yaml"))
 
 
-def test_several_mistakes_are_told_at_once(tmp_path) -> None:
+def test_several_mistakes_are_reported_at_once(tmp_path) -> None:
     values = {
         "sead": 1, "indexes": ["dalli"], "image": {"quality": 0, "side": 1},
         "sources": {"a": {**STUB, "foto": 1, "depth": "x"}, "b": {"kind": "stub"}, "c": 5},
     }  # fmt: skip
     found = "\n".join(mistakes(tmp_path, values))
-    for said in ("sead", "dalli", "quality", "side", "foto", "depth", "photos", "sources.c"):
-        assert said in found
+    for message in ("sead", "dalli", "quality", "side", "foto", "depth", "photos", "sources.c"):
+        assert message in found
     assert len(found.splitlines()) == 8
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "expected keys and values, `sources` among them"),
         ("[]", "expected keys and values"),
@@ -202,9 +202,9 @@ def test_several_mistakes_are_told_at_once(tmp_path) -> None:
         ("a: !!python/object/apply:os.system [true]", "not YAML"),
     ],
 )
-def test_what_is_no_config(tmp_path, text, said) -> None:
+def test_files_that_are_not_configs(tmp_path, text, message) -> None:
     (found, *_) = mistakes(tmp_path, text)
-    assert said in found
+    assert message in found
     assert found.startswith(str(tmp_path / "c.yaml"))
 
 

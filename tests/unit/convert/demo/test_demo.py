@@ -190,8 +190,8 @@ def test_spans_say_the_phrase_and_some_phrases_overlap(tmp_path):
         )
         for region in sample.regions:
             for caption, start, stop in region.spans:
-                said = sample.captions[caption][start:stop]
-                assert said.casefold() == region.phrases[0].strip().casefold()
+                text = sample.captions[caption][start:stop]
+                assert text.casefold() == region.phrases[0].strip().casefold()
     assert nested
     assert any(len(sample.captions) == 2 for sample in truth.samples)
     groundings = [row["groundings"] for row in rows]

@@ -1,4 +1,4 @@
-"""A worker's second photo faults no pages in that its first one had."""
+"""A worker reuses the memory of its first photo for the second."""
 
 import subprocess
 import sys
@@ -31,5 +31,5 @@ def test_memory_is_used_again() -> None:
         [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
     )
     if done.stdout.strip() == "cannot":
-        pytest.skip("the C library cannot be told")
+        pytest.skip("the C library has no mallopt")
     assert int(done.stdout) < 1000  # of 11,719 pages

@@ -1,4 +1,4 @@
-"""Ids out of names, and which splits can be made."""
+"""Ids from names, and the splits that are ready."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ from tests.unit.shards.test_sample import make
 @example("\ud800")
 @example("")
 @example("é" * 60)
-def test_any_name_makes_a_key(name) -> None:
+def test_any_name_gives_a_key(name) -> None:
     found = make_id(name)
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,48}", found)
     assert make_id(name) == found
@@ -42,7 +42,7 @@ def test_names_that_differ_only_in_what_is_replaced() -> None:
 
 
 class Stub:
-    """As much of a source as says what it needs."""
+    """The part of a source that states its needs."""
 
     splits = ("train", "val")
 

@@ -90,8 +90,8 @@ def things_counted(scene, text: str, place: str | None) -> None:
         kind = "leaf" if found["kind"] == "leave" else found["kind"]
         here = [t for t in scene.things if place in (None, t.place)]
         count = sum((t.kind, t.colour) == (kind, found["colour"]) for t in here)
-        said = 1 if found["count"].startswith("a") else NUMBERS.index(found["count"])
-        assert count == said, (text, found[0])
+        stated = 1 if found["count"].startswith("a") else NUMBERS.index(found["count"])
+        assert count == stated, (text, found[0])
 
 
 @pytest.mark.parametrize("rng", range(3))
@@ -115,10 +115,10 @@ def test_captions_count_right(rng):
                 assert found.groups() in {(t.kind, t.colour, t.place) for t in scene.things}
 
 
-@pytest.mark.parametrize("tell", [write_grounded, write_second_caption])
-def test_phrases_are_where_they_say_and_mean_what_they_say(tell):
+@pytest.mark.parametrize("write", [write_grounded, write_second_caption])
+def test_phrases_have_the_right_spans_and_masks(write):
     for scene in scenes(30):
-        text, phrases = tell(scene)
+        text, phrases = write(scene)
         assert text[0].isupper()
         for phrase in phrases:
             assert text[phrase.start : phrase.stop] == phrase.text
