@@ -254,7 +254,7 @@ BREAKAGES = {
         "mapillary",
         swap,
         f"no photos of train: {MAPILLARY}/training/images is not there, nor at 1 other path; "
-        f"{PASCAL}/training/images looks like it (version 2.0",
+        f"{PASCAL}/training/images looks like it (use version 2.0",
         f"mkdir -p {MAPILLARY}/training && ln -sr {PASCAL}/training/images ",
     ),
     "the other of them": Breakage(
