@@ -107,7 +107,8 @@ def choose_sources(
     missing_sources = [name for name in chosen if name in absent]
     if not present or (names is not None and missing_sources):
         lines = [f"{name}: {absent[name]}" for name in missing_sources]
-        raise SourceLayoutError("\n".join([f"below {root.path} there is", *lines]))
+        header = f"missing below {root.path}; convert.doctor suggests what to do:"
+        raise SourceLayoutError("\n".join([header, *lines]))
     return Choice(tuple(present), absent)
 
 

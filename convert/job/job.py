@@ -35,7 +35,7 @@ class Outcome:
         unfinished: `<source>/<split>` of every other split.
         refused: plans of sources whose annotations must not be read.
         failed: tasks that hit a bug of this program, or lost their machine.
-        made: number of shards written by this run; the others existed before.
+        written: number of shards converted by this run; the others existed before.
         damaged: files of the output that do not have the content that was written.
     """
 
@@ -43,7 +43,7 @@ class Outcome:
     unfinished: list[str] = field(default_factory=list)
     refused: list[SourcePlan] = field(default_factory=list)
     failed: list[Failed[ShardTask]] = field(default_factory=list)
-    made: int = 0
+    written: int = 0
     damaged: list[Finding] = field(default_factory=list)
 
 
@@ -70,7 +70,7 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
             outcome.failed.append(result)
             display.log(f"{result.task.shard} FAILED: {result.error.strip().splitlines()[-1]}")
         else:
-            outcome.made += 1
+            outcome.written += 1
             tally = result.result.tally
             display.add(result.task.source, tally.items, tally.bytes_in)
     for plan in plans:

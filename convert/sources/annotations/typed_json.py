@@ -25,5 +25,5 @@ def read_json(root: DataRoot, path: str, kind: type[T]) -> T:
         return msgspec.json.decode(root.read_annotation(path), type=kind, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceLayoutError(
-            f"{path}: {error}; is the file cut short, or of another edition?"
+            f"{path}: {error}; is the file cut short, or of another edition? Download it again"
         ) from error
