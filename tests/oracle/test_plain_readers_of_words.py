@@ -1,7 +1,7 @@
-"""Upstream's words, and what they mean in a photo, read once more the plain way.
+"""Texts and their regions in shards, compared with simple readers of upstream's files.
 
-Nothing of `convert` reads here, nor the truth that the drawings tell. Readers say what upstream
-says, in its own pixels; one comparison holds the shards to it.
+These readers use neither `convert` nor the expected samples of the drawings. They return upstream's
+data in its own pixels; one function compares the shards with it.
 """
 
 import io
@@ -129,7 +129,7 @@ def read_descriptions(_: Path, path: Path) -> Iterator[Photo]:
 
 
 def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
-    """Phrases have no offsets: a phrase is asked for as often as its words come, or nowhere."""
+    """Yield photos of a file without offsets: repeated phrases get their occurrences in turn."""
     wrapped = [pair for row in json.loads(path.read_text()) for pair in row.items()]
     for name in dict.fromkeys(row["img_file_name"] for _, row in wrapped):
         size = measure(root / "coco_2014/train2014" / name)
@@ -152,16 +152,16 @@ def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
 
 
 def read_truth(root: Path, path: Path) -> Iterator[Photo]:
-    """Two files: captions with labels, and masks that nothing links to them."""
-    captions, masks = (
+    """Yield photos of two files: captions with labels, and masks that are not linked to them."""
+    truth, masks = (
         json.loads(path.with_name(path.name.replace("caption", what)).read_text())
         for what in ("caption", "mask")
     )
-    names = {row["id"] for row in captions["images"] + masks["images"]}
-    assert names >= {row["image_id"] for row in captions["annotations"] + masks["annotations"]}
+    names = {row["id"] for row in truth["images"] + masks["images"]}
+    assert names >= {row["image_id"] for row in truth["annotations"] + masks["annotations"]}
     for name in names:
         size = measure(root / f"GranDf_HA_images/val_test/{name}.jpg")
-        rows = [row for row in captions["annotations"] if row["image_id"] == name]
+        rows = [row for row in truth["annotations"] if row["image_id"] == name]
         things = [Thing(Region((label,))) for row in rows for label in row["labels"]]
         for row in (row for row in masks["annotations"] if row["image_id"] == name):
             mask = mask_of(row["segmentation"], size)
