@@ -34,7 +34,7 @@ from bench.peers.ways import (
     Bench,
 )  # fmt: skip
 from convert.config.config import default_config
-from convert.demo.scene.studies import PhotoSize
+from convert.demo.scene.photos import PhotoSize
 from convert.pillow import live_pillow
 
 app = App(help=__doc__)

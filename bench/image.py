@@ -25,7 +25,7 @@ from convert.image.decode import check_jpeg, decode_rgb, read_header
 from convert.image.image import store
 from convert.image.jpeg import strip_jpeg
 from convert.image.policy import Fidelity, ImagePolicy
-from convert.job.task import keep_memory
+from convert.job.task import keep_freed_memory
 from shards.sample import Size
 
 POLICY = ImagePolicy(quality=90)
@@ -48,7 +48,7 @@ cv2, pyvips = _optional("cv2"), _optional("pyvips")
 
 def sections(typed: Namespace) -> Iterator[Section]:
     """Sections for photos that are scaled down, by size, and one for photos that are not."""
-    keep_memory()  # as in a worker; the other ways profit as well
+    keep_freed_memory()  # as in a worker; the other ways profit as well
     for name, photos in by_size(typed.photos).items():
         chosen = photos[:_PHOTOS]
         if name == "small":

@@ -1,1 +1,1 @@
-"""The job: reads every source of GLaMM's training data and writes shards."""
+"""The conversion job: reads every source of GLaMM's training data and writes shards."""

@@ -1,27 +1,27 @@
-"""Everything that can go wrong while converting.
+"""The errors of a conversion.
 
-Every exception takes exactly one message, so it survives pickling between processes.
+Every exception takes exactly one message, so that it can be pickled between processes.
 """
 
 
 class ConvertError(Exception):
-    """The run cannot go on."""
+    """The run cannot continue."""
 
 
 class ConfigError(ConvertError):
-    """The config, or what was typed, is wrong; the message names place, expected and found."""
+    """The config or the command line is wrong. The message says where, and what was expected."""
 
 
 class SourceLayoutError(ConvertError):
-    """A source's files are not where, or not what, its documentation says."""
+    """A source's files are missing, or do not have the published layout."""
 
 
 class RecordError(Exception):
-    """One item cannot become a sample. It is quarantined and counted; the run goes on."""
+    """One item cannot become a sample. It is quarantined and counted; the run continues."""
 
 
 class ImageMissingError(RecordError):
-    """The photo an annotation names is not there."""
+    """The photo that an annotation names is missing."""
 
 
 class ImageDecodeError(RecordError):
@@ -33,7 +33,7 @@ class ImageBudgetError(RecordError):
 
 
 class SizeMismatchError(RecordError):
-    """Photo and annotation, mask or label map are of different sizes."""
+    """Photo and annotation, mask or label map have different sizes."""
 
 
 class MaskDecodeError(RecordError):
@@ -41,7 +41,7 @@ class MaskDecodeError(RecordError):
 
 
 class LabelMapError(RecordError):
-    """A label map is missing, not 8 bits a pixel, or holds a value its table does not know."""
+    """A label map is missing, not 8 bits a pixel, or holds a value that its table lacks."""
 
 
 class SpanError(RecordError):
@@ -49,7 +49,7 @@ class SpanError(RecordError):
 
 
 class AnnotationError(RecordError):
-    """A row lacks what it needs, or refers to a row that is not there."""
+    """A row is incomplete or contradictory, or refers to a row that is missing."""
 
 
 class UnsafePathError(RecordError):
@@ -57,4 +57,4 @@ class UnsafePathError(RecordError):
 
 
 class UnsafePickleError(RecordError):
-    """A pickle asks for something other than plain data."""
+    """A pickle holds something other than plain data."""

@@ -1,4 +1,4 @@
-"""What a source says about one image, in the source's own pixels and before any decoding."""
+"""Items and records: what a source holds about one image, in pixels of the original photo."""
 
 from dataclasses import dataclass, field
 
@@ -8,11 +8,10 @@ from shards.classes import ClassInfo
 from shards.sample import Box, Ids, Rle, Size, Span, Turn
 
 IGNORE = "ignore"
-"""Attribute of a region that upstream marks so."""
+"""Attribute of a region that upstream marks to be ignored."""
 
 Paths = tuple[str, ...]
-"""Where a file may be, `/`-separated and relative to the data's root; the first that exists counts.
-"""
+"""Paths at which a file may be, relative to the data's root; the first that exists is read."""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):
@@ -21,7 +20,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         id: unique within the source over all its splits, `[A-Za-z0-9_-]+`.
         split: train, val, ...
-        data: whatever the source wrote for itself in `scan`; nobody else looks inside.
+        data: what `scan` encoded for `open` of the same source; opaque to all other code.
     """
 
     id: str
@@ -31,14 +30,14 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Polygons:
-    """Filled rings, each `x0, y0, x1, y1, ...` in original pixels; the mask is their union."""
+    """Filled rings, each `x0, y0, x1, y1, ...` in original pixels. The mask is their union."""
 
     rings: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunLengths:
-    """Uncompressed run lengths, column-major, beginning with 0s: COCO's crowd masks."""
+    """Uncompressed run lengths, column-major, beginning with zeros: COCO's crowd masks."""
 
     size: Size
     lengths: tuple[int, ...]
@@ -49,7 +48,7 @@ RawMask = Polygons | RunLengths | Rle
 
 @dataclass(frozen=True, slots=True)
 class RawRegion:
-    """One annotated thing; `masks` are parts whose union is the thing."""
+    """One annotated object. Its mask is the union of `masks`."""
 
     phrases: tuple[str, ...] = ()
     box: Box | None = None
@@ -63,12 +62,12 @@ class RawRegion:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """What the pixel values of a source's label maps mean.
+    """The meaning of the pixel values of a source's label maps.
 
     Attributes:
         lookup: 256 bytes, upstream value -> stored id; 255 is ignore.
-        known: 256 bytes, 1 where upstream may use the value. Any other value is an error: it is
-            how one notices that a download is the wrong edition of a dataset.
+        known: 256 bytes, 1 where upstream uses the value. Any other value is an error, because it
+            means that the download is another edition of the dataset.
         classes: stored ids and their names.
     """
 
@@ -80,21 +79,22 @@ class LabelTable:
 
 @dataclass(frozen=True, slots=True)
 class RawLabelMap:
-    """A label image and the table of its values."""
+    """The paths of a label map, and the table of its values."""
 
-    places: Paths
+    paths: Paths
     table: LabelTable
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One image with everything its source says about it.
+    """One image with all its annotations.
 
     Attributes:
-        photo: where the original file may be.
-        file: its name as the annotations give it.
-        size: size the annotation claims, if it claims one; regions are in its pixels.
-        notes: what was normalised while reading, a word or two each; counted in the report.
+        photo: paths at which the original file may be.
+        file: its name in the annotations.
+        size: of the photo according to the annotations, if they give one; regions are in its
+            pixels.
+        notes: what was normalised while reading, a few words each; the report counts them.
     """
 
     photo: Paths

@@ -1,4 +1,4 @@
-"""What several test modules share: the miniature, runs of the program, and ways to compare."""
+"""Fixtures and functions of several test modules: the miniature, converted shards, comparisons."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ SHARED = REPOSITORY.parent / "shared"
 
 @dataclass(frozen=True)
 class Miniature:
-    """A drawn data root and what is true of it."""
+    """A drawn data root and its expected samples."""
 
     root: Path
     truths: dict[str, Truth]
@@ -27,7 +27,7 @@ class Miniature:
 
 @pytest.fixture(scope="session")
 def draw_miniature(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Miniature]:
-    """Draw every source, once per set of arguments and session."""
+    """A function that draws every source, once per session and set of arguments."""
     drawn: dict[tuple[object, ...], Miniature] = {}
 
     def make(images: int = 8, *, with_defects: bool = False, seed: int = 0) -> Miniature:
@@ -51,7 +51,7 @@ def miniature(draw_miniature: Callable[..., Miniature]) -> Miniature:
 
 @pytest.fixture(scope="session")
 def defective(draw_miniature: Callable[..., Miniature]) -> Miniature:
-    return draw_miniature(2, with_defects=True)  # the clean ones are in the other miniature
+    return draw_miniature(2, with_defects=True)  # the other miniature has more clean photos
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def write_config(folder: Path, *, items_per_shard: int) -> Path:
 def converted(
     miniature: Miniature, small_shards: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The miniature's shards; not to be changed."""
+    """The shards of the miniature. Tests must not change them."""
     out = tmp_path_factory.mktemp("shards")
     assert run(all_=True, workers=0, root=miniature.root, out=out, config=small_shards) == 0
     return out
@@ -111,7 +111,7 @@ def hash_tree(folder: Path) -> dict[str, str]:
 
 
 def stamp_tree(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Relative path -> inode, size and time of change, of files and folders: any write shows."""
+    """Relative path -> inode, size and time of change of each file and folder, to detect writes."""
     return {
         str(path.relative_to(folder)): _stamp(path) for path in sorted([folder, *folder.rglob("*")])
     }
@@ -136,10 +136,10 @@ def command(*arguments: object, **environment: str) -> subprocess.CompletedProce
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where every consumer is meant to be there (`make consumers`), a skipped one is a failure."""
+    """Fail if a consumer test is skipped although all consumers should be installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     found = reporter.stats.get("skipped", []) if reporter else []
-    # Programs come with the machine, and the reference's code with whoever trains by it.
+    # These tests need a program of the machine, or the reference code.
     elsewhere = ("bsdtar", "GLAMM_REFERENCE", "make bench-loader")
     skipped = [r for r in found if not any(name in str(r.longrepr) for name in elsewhere)]
     if os.environ.get("GLAMM_CONSUMERS") == "all" and skipped:

@@ -14,7 +14,7 @@ from pycocotools import mask as coco
 
 from bench.mask import SOURCE, drawn_rings
 from convert.demo import draw
-from convert.demo.scene.studies import PhotoSize
+from convert.demo.scene.photos import PhotoSize
 from convert.image.decode import read_header
 from convert.image.policy import ImagePolicy
 from shards.sample import Size

@@ -43,8 +43,8 @@ def load(root: Path, config: Config, source: str) -> list[Loaded]:
         Loaded(
             record,
             _read(data, record.photo),
-            _read(data, record.labels.places) if record.labels else None,
-            entry.handling.image,
+            _read(data, record.labels.paths) if record.labels else None,
+            entry.options.image,
         )
         for record in records
     ]

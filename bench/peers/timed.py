@@ -23,7 +23,7 @@ from convert.config.config import Config, load_config
 from convert.engine.execute import Executor, open_executor
 from convert.job.job import convert
 from convert.job.prepare import Job
-from convert.job.task import keep_memory
+from convert.job.task import keep_freed_memory
 from convert.sources.files import DataRoot
 from convert.sources.kinds import SOURCES
 
@@ -65,13 +65,13 @@ class _Silent:
     def expect(self, source: str, shards: int, images: int) -> None:
         pass
 
-    def begin(self, source: str) -> None:
+    def start(self, source: str) -> None:
         pass
 
-    def finished(self, source: str, images: int, bytes_in: int) -> None:
+    def add(self, source: str, images: int, bytes_in: int) -> None:
         pass
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         pass
 
 
@@ -124,7 +124,7 @@ def time_way(job: TimedJob) -> JobTimes:
 def _time_bare(job: TimedJob) -> JobTimes:
     from bench.peers import bare
 
-    keep_memory()  # as in a worker
+    keep_freed_memory()  # as a worker does
     photos: dict[str, int] = {}
     seconds: dict[str, float] = {}
     for name in job.sources:

@@ -1,1 +1,1 @@
-"""What a run is told, and what is published of each source."""
+"""The config of a run, and published facts about each source."""

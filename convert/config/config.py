@@ -1,4 +1,4 @@
-"""What a run is told: frozen values, with their defaults. `convert.config.config` reads them."""
+"""The config of a run as frozen values with defaults, and the reader of its YAML file."""
 
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -20,27 +20,28 @@ from convert.sources.source import Source
 from shards.index import IndexFormat
 from shards.index.registry import INDEX_FORMATS
 
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What a source's entry may say about its conversion, beside the source's own fields.
+    """The options of a source's entry that are not fields of the source itself.
 
     Attributes:
-        items_per_shard: at most so many; a shard holds at most that many samples.
+        items_per_shard: maximum.
         order: see `convert.plan.PlanPolicy`.
-        max_rejected: share of the items that may be quarantined before the run fails.
-        optional: splits that the guide does not ask for: their absence is told, but no fault.
-        collection: whose photos these are; sources of one collection may share photos.
-        filters: what is left out on purpose.
+        max_rejected: fraction of the items that may be rejected before the run fails.
+        optional: splits that the guide does not require: a missing one is a note, not a problem.
+        collection: name of the collection of its photos. Sources of the same collection may have
+            the same photos.
+        filters: which photos, captions and regions to drop.
         image: how images are stored.
     """
 
     items_per_shard: Count = 1000
     order: ItemOrder = "shuffled"
-    max_rejected: Share = 0.001
+    max_rejected: Fraction = 0.001
     optional: tuple[str, ...] = ()
     collection: str = ""
     filters: Filters = KEEP_ALL
@@ -49,15 +50,15 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One configured source."""
+    """One configured source, and its options."""
 
     source: Source
-    handling: SourceOptions
+    options: SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that decides bytes.
+    """Everything that decides the bytes of shards.
 
     Attributes:
         sources: name -> entry, in the order of the file.
@@ -70,24 +71,24 @@ class Config:
     seed: int = 0
 
     def index_formats(self) -> tuple[IndexFormat, ...]:
-        """The formats by their names."""
+        """The index formats to write."""
         return tuple(INDEX_FORMATS[name] for name in self.indexes)
 
     def plan_policy(self, name: str, limit: int | None) -> PlanPolicy:
-        """How to cut one of the sources."""
-        handling = self.sources[name].handling
-        return PlanPolicy(handling.items_per_shard, handling.order, self.seed, limit)
+        """How to divide the items of a source into shards."""
+        options = self.sources[name].options
+        return PlanPolicy(options.items_per_shard, options.order, self.seed, limit)
 
 
 def default_config() -> Path:
-    """`configs/glamm.yaml` of the installed package, or of the checkout."""
+    """The path of `configs/glamm.yaml` in the installed package or the checkout."""
     here = Path(__file__).parent.parent
     candidates = (here / "configs", here.parent / "configs")
     return next((c for c in candidates if c.is_dir()), candidates[-1]) / "glamm.yaml"
 
 
 def read_yaml(path: Path) -> Any:
-    """The data in a file.
+    """The content of a YAML file.
 
     Raises:
         ConfigError: if it cannot be read, is not YAML, or has a key twice in one mapping.
@@ -101,7 +102,7 @@ def read_yaml(path: Path) -> Any:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML itself lets the later of two equal keys win, unsaid."""
+    """A loader that rejects duplicate keys. YAML's own silently takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the base's signature
         seen: set[Any] = set()
@@ -110,17 +111,17 @@ class _UniqueKeys(yaml.SafeLoader):
                 continue
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands here twice", key.start_mark
+                    None, None, f"the key {key.value!r} is here twice", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 
 T = TypeVar("T")
-_HANDLING = tuple(f.name for f in fields(SourceOptions))
+_OPTION_KEYS = tuple(f.name for f in fields(SourceOptions))
 _SPLIT = re.compile(r"[A-Za-z0-9_]{1,16}")
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]{0,38}")
-"""With the longest id, 48 characters, and a hyphen between them it is a key."""
+"""Name, hyphen and id are a key; the longest id has 48 characters."""
 
 
 def load_config(path: Path, kinds: Mapping[str, type[Source]]) -> Config:
@@ -128,10 +129,10 @@ def load_config(path: Path, kinds: Mapping[str, type[Source]]) -> Config:
 
     Args:
         path: the file; label tables are read from `classes/` beside it.
-        kinds: what `kind` may say.
+        kinds: name -> class of the source, for the key `kind`.
 
     Raises:
-        ConfigError: with every mistake in the file, each by its key and what was expected.
+        ConfigError: with every mistake in the file, each with its key and what was expected.
     """
     values = read_yaml(path)
     if not isinstance(values, dict) or not isinstance(values.get("sources"), dict):
@@ -145,7 +146,7 @@ def load_config(path: Path, kinds: Mapping[str, type[Source]]) -> Config:
 
 
 class _Builder:
-    """Collects mistakes instead of stopping at the first."""
+    """Builds the values and collects all mistakes, instead of stopping at the first."""
 
     def __init__(self, tables: Path) -> None:
         self.mistakes: list[str] = []
@@ -163,19 +164,21 @@ class _Builder:
 
     def config(self, values: dict[str, Any], kinds: Mapping[str, type[Source]]) -> Config | None:
         entries: dict[str, SourceConfig | None] = {}
-        defaults = {name: values.pop(name) for name in _HANDLING if name in values}
+        defaults = {name: values.pop(name) for name in _OPTION_KEYS if name in values}
         if self._build(SourceOptions, defaults) is None:
-            defaults = {}  # said once, not once more for every source
+            defaults = {}  # reported once, not again for every source
         for name, entry in values.pop("sources").items():
             with self.at(f"sources.{name}"):
                 if not isinstance(name, str) or not _NAME.fullmatch(name):
-                    self.wrong(f"a source's name begins its keys: it must match {_NAME.pattern}")
+                    self.wrong(
+                        f"the name of a source is part of its keys; it must match {_NAME.pattern}"
+                    )
                 entries[name] = self._entry(entry, defaults, kinds)
         indexes = values.get("indexes")
         for name in indexes if isinstance(indexes, list) else ():
             if isinstance(name, str) and name not in INDEX_FORMATS:
                 self.wrong(f"indexes: {name!r} is not among {sorted(INDEX_FORMATS)}")
-        return self._build(Config, values, ready={"sources": entries}, also=_HANDLING)
+        return self._build(Config, values, ready={"sources": entries}, also=_OPTION_KEYS)
 
     def _entry(
         self, entry: Any, defaults: dict[str, Any], kinds: Mapping[str, type[Source]]
@@ -184,15 +187,15 @@ class _Builder:
             self.wrong(f"expected a mapping with `kind`, one of {sorted(kinds)}; got {entry!r}")
             return None
         rest = {key: value for key, value in entry.items() if key != "kind"}
-        own = {name: rest.pop(name) for name in _HANDLING if name in rest}
-        handling = self._build(SourceOptions, _merge(defaults, own))
-        source = self._build(kinds[entry["kind"]], rest, also=_HANDLING)
-        if source is None or handling is None:
+        own = {name: rest.pop(name) for name in _OPTION_KEYS if name in rest}
+        options = self._build(SourceOptions, _merge(defaults, own))
+        source = self._build(kinds[entry["kind"]], rest, also=_OPTION_KEYS)
+        if source is None or options is None:
             return None
         odd = [split for split in source.splits if not _SPLIT.fullmatch(split)]
         if odd:
-            self.wrong(f"splits {odd} name folders, so they must match {_SPLIT.pattern!r}")
-        return SourceConfig(source, handling)
+            self.wrong(f"splits {odd}: the name of a split must match {_SPLIT.pattern!r}")
+        return SourceConfig(source, options)
 
     def _build(
         self,
@@ -202,9 +205,9 @@ class _Builder:
         ready: Mapping[str, Any] | None = None,
         also: Sequence[str] = (),
     ) -> T | None:
-        """Construct `cls`; `also` names keys that are allowed here but were taken out before."""
+        """Construct `cls`; `also` names further known keys, which were taken out of `values`."""
         known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]  # a dataclass
-        parsed, before = dict(ready or {}), len(self.mistakes)
+        parsed, mistakes = dict(ready or {}), len(self.mistakes)
         for name in sorted(values.keys() - known.keys(), key=str):
             self.wrong(f"unknown key {name!r}; known are {sorted({*known, *also})}")
         for name, f in known.items():
@@ -214,7 +217,7 @@ class _Builder:
                 with self.at(name):
                     parsed[name] = self._value(values[name], f.type)
         try:
-            return cls(**parsed) if len(self.mistakes) == before else None
+            return cls(**parsed) if len(self.mistakes) == mistakes else None
         except ConfigError as error:
             self.wrong(str(error))
             return None
@@ -232,7 +235,7 @@ class _Builder:
 
 
 def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry's keys over the file's; mappings are merged key by key."""
+    """The values of an entry over those of the file; mappings are merged key by key."""
     merged = {**defaults, **own}
     for name in defaults.keys() & own.keys():
         if isinstance(defaults[name], dict) and isinstance(own[name], dict):

@@ -1,4 +1,4 @@
-"""What is published of each source, for comparison with what is on disk."""
+"""Published facts about each source, to compare with the files on disk."""
 
 from pathlib import Path
 
@@ -10,31 +10,33 @@ from convert.errors import ConfigError
 _PHOTOS = "(photos)"
 
 
-class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Published(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"addresses": "get"}
+):
     """Facts about one source.
 
     Attributes:
-        photos: split -> photos with annotations, where a number is known.
-        get: where its files are from: addresses, each followed by what is there, in brackets.
-        note: what people get wrong; told when something is.
+        photos: split -> number of photos with annotations, where it is published.
+        addresses: where to download its files, each followed by its content in brackets.
+        note: a common mistake; the doctor prints it with the first problem.
     """
 
     photos: dict[str, int] = {}
-    get: str = ""
+    addresses: str = ""
     note: str = ""
 
-    def fetch(self, *, photos: bool) -> str:
-        """What to do to get the photos, or all that is not photos."""
-        addresses = self.get.split(", ") if self.get else []
-        fit = [a for a in addresses if a.endswith(_PHOTOS) == photos] or addresses
-        return f"get it: {', '.join(fit)}" if fit else ""
+    def download_hint(self, *, photos: bool) -> str:
+        """The addresses of the photos, or of everything else, as a remedy; "" if unknown."""
+        addresses = self.addresses.split(", ") if self.addresses else []
+        matching = [a for a in addresses if a.endswith(_PHOTOS) == photos] or addresses
+        return f"get it: {', '.join(matching)}" if matching else ""
 
 
 def read_published(path: Path) -> dict[str, Published]:
-    """Read `configs/published.yaml`: name of a source -> facts.
+    """The facts in `configs/published.yaml`, by name of the source.
 
     Raises:
-        ConfigError: if it is not of that form.
+        ConfigError: if the file does not have that form.
     """
     try:
         return msgspec.convert(read_yaml(path), dict[str, Published])

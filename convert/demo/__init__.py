@@ -1,12 +1,12 @@
-"""The miniature: every source, drawn in its upstream layout, with everything true of it known.
+"""A miniature of every source, drawn in its upstream layout, with the expected samples.
 
-`draw` is what tests and benchmarks use; `python -m convert.demo` is for people.
+Tests and benchmarks call `draw`. The command is `python -m convert.demo`.
 """
 
 from pathlib import Path
 
 from convert.demo.registry import DRAWINGS
-from convert.demo.scene.studies import Brief, PhotoSize
+from convert.demo.scene.photos import DrawOptions, PhotoSize
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
 
 __all__ = ["DRAWINGS", "TrueRegion", "TrueReject", "TrueSample", "Truth", "draw"]
@@ -22,15 +22,15 @@ def draw(  # noqa: PLR0913 - one per option of the command
     with_defects: bool = False,
     crowd: int = 1,
 ) -> Truth:
-    """Draw one source; files of the same names are overwritten, others left alone.
+    """Draw one source. Files of the same names are overwritten; other files are kept.
 
     Args:
-        root: of the data; made if absent.
+        root: of the data; created if needed.
         source: a name of `DRAWINGS`.
-        images: how many photos; a photo is the same however many there are.
-        seed: of everything drawn. The same seed gives the same bytes.
-        photo_size: `full` is upstream's.
-        with_defects: add the defects that the real data is known for.
-        crowd: so many times as many things in each photo.
+        images: number of photos. The content of a photo does not depend on it.
+        seed: the same seed gives the same bytes.
+        photo_size: `full` is the size of upstream's photos.
+        with_defects: add photos and rows with the defects of the real data.
+        crowd: factor for the number of things in each photo.
     """
-    return DRAWINGS[source](Brief(root, images, seed, photo_size, with_defects, crowd))
+    return DRAWINGS[source](DrawOptions(root, images, seed, photo_size, with_defects, crowd))

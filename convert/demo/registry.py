@@ -1,8 +1,8 @@
-"""What can be drawn: name of a source -> its drawing."""
+"""The drawings: name of a source -> function that draws it."""
 
 from collections.abc import Callable
 
-from convert.demo.scene.studies import Brief
+from convert.demo.scene.photos import DrawOptions
 from convert.demo.sources.ade20k import draw_ade20k
 from convert.demo.sources.coco_captions import draw_coco_captions
 from convert.demo.sources.coco_stuff import draw_coco_stuff
@@ -25,7 +25,7 @@ from convert.demo.sources.refcocog_gcg import draw_refcocog_gcg
 from convert.demo.sources.visual_genome import draw_visual_genome
 from convert.demo.truth import Truth
 
-Drawing = Callable[[Brief], Truth]
+Drawing = Callable[[DrawOptions], Truth]
 
 DRAWINGS: dict[str, Drawing] = {
     "grandf_ha": draw_grandf_ha,

@@ -1,4 +1,4 @@
-"""What is true of a drawn dataset: what a reader of its files must find, or must refuse."""
+"""The expected samples and rejections of a drawn dataset."""
 
 import zlib
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ class TrueRegion:
     """One annotated thing.
 
     Attributes:
-        phrases: what is said of it, in upstream's order.
+        phrases: its expressions, in upstream's order.
         box: x0, y0, x1, y1 in pixels of the photo, half-open.
-        runs: its mask, still encoded.
+        runs: its mask, encoded.
         spans: (caption, start, stop): characters [start, stop) of a stripped caption.
-        category: upstream's name of its class, where it has one.
-        attributes: upstream's names of what is said of its looks.
-        parent: of a part: number of the region it is a part of.
+        category: upstream's name of its class, if it has one.
+        attributes: upstream's names of its attributes.
+        parent: of a part: index of the region that it is a part of.
     """
 
     phrases: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class TrueRegion:
 
 @dataclass(frozen=True, slots=True)
 class TrueLabels:
-    """A label map after upstream's values became class ids; small in memory."""
+    """A label map of stored class ids, compressed."""
 
     size: Size
     packed: bytes
@@ -53,21 +53,21 @@ class TrueLabels:
 
 
 def pack_labels(pixels: NDArray[np.uint8]) -> TrueLabels:
-    """Uint8 [height, width] as truth."""
+    """A label map from uint8 [height, width]."""
     height, width = pixels.shape
     return TrueLabels((height, width), zlib.compress(pixels.tobytes(), 1))
 
 
 @dataclass(frozen=True, slots=True)
 class TrueSample:
-    """One photo that a converter must accept, with everything its source says about it.
+    """One photo that the converter must accept, with all its annotations.
 
     Attributes:
         photo: path below the root.
-        size: (height, width) of the upright photo, the one that annotations are about.
-        captions: without white space around them, except where upstream counts spans with it.
+        size: (height, width) of the upright photo; the annotations are in its pixels.
+        captions: stripped of white space, unless upstream's spans count it.
         regions: in upstream's order.
-        conversations: turns (speaker, text) of each, as upstream wrote them.
+        conversations: the turns (speaker, text) of each, in upstream's words.
     """
 
     id: str
@@ -87,7 +87,7 @@ class TrueSample:
 
 @dataclass(frozen=True, slots=True)
 class TrueReject:
-    """One photo that a converter must quarantine, and the class name of the error."""
+    """One photo that the converter must reject, and the class name of the error."""
 
     id: str
     split: str
@@ -96,7 +96,7 @@ class TrueReject:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Everything that was drawn for one source."""
+    """The expected samples and rejections of one source."""
 
     source: str
     samples: tuple[TrueSample, ...]

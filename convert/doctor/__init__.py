@@ -1,6 +1,10 @@
-"""Whether a source is ready to be converted, and if not, what to do about it."""
+"""Checks whether the downloads of a source are complete, and suggests what to do if they are not.
 
-from convert.doctor.diagnosis import Diagnosis, Observation
-from convert.doctor.source import examine
+The doctor knows no source by name. It asks a source through `convert.sources.source.Source` and
+the optional protocols beside it.
+"""
 
-__all__ = ["Diagnosis", "Observation", "examine"]
+from convert.doctor.checks import check_source
+from convert.doctor.diagnosis import Advice, Diagnosis
+
+__all__ = ["Advice", "Diagnosis", "check_source"]

@@ -1,4 +1,4 @@
-"""Archives that were downloaded and never unpacked. Only their lists of names are read."""
+"""Archives that were downloaded but not unpacked. Only the names of their files are read."""
 
 import tarfile
 import zipfile
@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from convert.doctor.commands import unpack
-from convert.doctor.survey import Survey
+from convert.doctor.listing import FolderListing
 from convert.record import Paths
 
 TARS = (".tar", ".tar.gz", ".tgz")
 ARCHIVES = (".zip", *TARS)
-_PEEKED = 500
-"""Names that are read of a tar: it has no list of them, and must be read to find the next."""
+_MAX_TAR_NAMES = 500
+"""Names that are read of a tar. It has no index: to find the next name, it must be read."""
 _BROKEN = (
     OSError, EOFError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile,
     tarfile.TarError,
@@ -23,34 +23,37 @@ _BROKEN = (
 
 
 def find_archive(
-    wanted: Sequence[Paths], survey: Survey, suffixes: tuple[str, ...] = ARCHIVES
+    wanted: Sequence[Paths], listing: FolderListing, suffixes: tuple[str, ...] = ARCHIVES
 ) -> str:
-    """The command that puts files where one of their places is; "" if no archive has them all."""
-    for archive in survey.files(suffixes):
-        names = _names(survey.root.locate(archive))
-        folders = [set(_folders(archive, options, names)) for options in wanted]
+    """A command that unpacks an archive so that each file is at one of its paths.
+
+    "" if no archive holds all the files.
+    """
+    for archive in listing.files(suffixes):
+        names = _names(listing.root.locate(archive))
+        folders = [set(_folders(archive, paths, names)) for paths in wanted]
         common = set.intersection(*folders) if folders else set()
         if common:
             return unpack(archive, min(common, key=lambda f: (-_shared(f, archive), f)))
     return ""
 
 
-def find_broken_archive(places: Paths, survey: Survey) -> str:
-    """An archive that is called like one of the places, and is none."""
-    named = {PurePosixPath(place).name + suffix for place in places for suffix in ARCHIVES}
-    found = (a for a in survey.files(ARCHIVES) if a.rpartition("/")[2] in named)
-    return next((a for a in found if not _names(survey.root.locate(a))), "")
+def find_broken_archive(paths: Paths, listing: FolderListing) -> str:
+    """A file with the name of an archive of one of the paths that cannot be opened; "" if none."""
+    named = {PurePosixPath(path).name + suffix for path in paths for suffix in ARCHIVES}
+    named_so = (a for a in listing.files(ARCHIVES) if a.rpartition("/")[2] in named)
+    return next((a for a in named_so if not _names(listing.root.locate(a))), "")
 
 
-def _folders(archive: str, places: Paths, names: frozenset[str]) -> Iterator[str]:
-    """Where the archive could be unpacked for something to be at one of the places.
+def _folders(archive: str, paths: Paths, names: frozenset[str]) -> Iterator[str]:
+    """Yield the folders into which to unpack the archive, so that one of the paths exists.
 
-    A name alone, such as train.json, is that of many files: it counts if the archive lies in that
-    folder.
+    Many archives hold a file of a common name, such as train.json. A name without a folder counts
+    only if the archive is in the folder where the file should be.
     """
     beside = archive.rpartition("/")[0]
-    for place in places:
-        parts = place.split("/")
+    for path in paths:
+        parts = path.split("/")
         for start in range(len(parts)):
             folder, tail = "/".join(parts[:start]), "/".join(parts[start:])
             if tail in names and (start < len(parts) - 1 or folder == beside):
@@ -63,7 +66,7 @@ def _shared(folder: str, archive: str) -> int:
 
 
 def _names(archive: Path) -> frozenset[str]:
-    """Files and folders of an archive; of a tar those at its beginning; none if it is broken."""
+    """Files and folders in an archive; the first ones of a tar; none if it is broken."""
     try:
         status = archive.stat()
     except OSError:
@@ -73,14 +76,14 @@ def _names(archive: Path) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def _read_names(archive: Path, stamp: tuple[int, int]) -> frozenset[str]:
-    del stamp  # of another file there are other names
+    del stamp  # a key of the cache: another file has other names
     try:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as zipped:
                 files = zipped.namelist()
         else:
             with tarfile.open(archive) as tarred:
-                files = [member.name for member in islice(tarred, _PEEKED)]
+                files = [member.name for member in islice(tarred, _MAX_TAR_NAMES)]
     except _BROKEN:
         return frozenset()
     return frozenset(_with_folders(files))

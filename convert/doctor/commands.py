@@ -1,37 +1,37 @@
-"""Commands that mend a data folder, to be typed in it.
+"""Shell commands that repair a data folder; they are to be run in it.
 
-They link and unpack, move nothing, and refuse where something would be overwritten. They are
-GNU's: the job runs on Linux.
+They link and unpack. They move nothing and overwrite nothing. They need GNU's tools, as the job
+runs on Linux.
 """
 
-from convert.doctor.survey import Survey, Trouble
+from convert.doctor.listing import FolderListing, PathState
 from convert.sources.files import DataRoot
 
 
-def link(target: str, place: str, survey: Survey) -> str:
-    """Make a place lead to what was found elsewhere.
+def link(target: str, path: str, listing: FolderListing) -> str:
+    """A command that makes `path` a link to `target`, or fills the folder at `path` with links.
 
-    The program `ln` makes the link relative: a folder above may be a link to another disk.
+    `ln` computes the relative link itself: a folder above may be a link to another disk.
     """
-    trouble, above = survey.diagnose(place)
-    parent, _, _ = place.rpartition("/")
+    state, above = listing.check(path)
+    parent, _, _ = path.rpartition("/")
     make = f"mkdir -p {quote(parent)} && " if parent else ""
-    linked = f"ln -sr {quote(target)} {quote(place)}"
-    if trouble is Trouble.ABSENT:
+    linked = f"ln -sr {quote(target)} {quote(path)}"
+    if state is PathState.ABSENT:
         return f"{make}{linked}"
-    if trouble is Trouble.DANGLING:
-        inside = place.removeprefix(above)
+    if state is PathState.DANGLING:
+        inside = path.removeprefix(above)
         if target.endswith(inside):
             return f"ln -srfT {quote(target.removesuffix(inside))} {quote(above)}"
         return f"rm {quote(above)} && {make}{linked}"
-    if trouble is Trouble.EMPTY and _can_be_removed(survey.root, place):
-        return f"rmdir {quote(place)} && {linked}"
+    if state is PathState.EMPTY and _can_be_removed(listing.root, path):
+        return f"rmdir {quote(path)} && {linked}"
     each = "-mindepth 1 -maxdepth 1 -exec ln -srt"
-    return f"find {quote(target + '/')} {each} {quote(place)} {{}} +"
+    return f"find {quote(target + '/')} {each} {quote(path)} {{}} +"
 
 
 def unpack(archive: str, folder: str) -> str:
-    """Unpack beside what is there already."""
+    """A command that unpacks an archive into a folder and keeps existing files."""
     into = quote(folder or ".")
     make = f"mkdir -p {into} && " if folder else ""
     if archive.endswith(".zip"):
@@ -39,18 +39,18 @@ def unpack(archive: str, folder: str) -> str:
     return f"{make}tar --skip-old-files -xf {quote(archive)} -C {into}"
 
 
-def unlock(place: str) -> str:
-    """Let the owner read."""
-    return f"chmod -R u+rX {quote(place)}"
+def unlock(path: str) -> str:
+    """A command that lets the owner read what is at a path."""
+    return f"chmod -R u+rX {quote(path)}"
 
 
 def quote(path: str) -> str:
-    """A path as a shell takes it; one that begins with a dash is no option."""
+    """A path as one word of a shell command; a leading dash does not make it an option."""
     path = f"./{path}" if path.startswith("-") else path
     plain = all((c.isascii() and c.isalnum()) or c in "/._+-" for c in path)
     return path if plain else "'" + path.replace("'", "'\\''") + "'"
 
 
-def _can_be_removed(root: DataRoot, place: str) -> bool:
-    path = root.locate(place)
-    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+def _can_be_removed(root: DataRoot, path: str) -> bool:
+    folder = root.locate(path)
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())

@@ -1,89 +1,100 @@
-"""What a source's annotations say, held against what the folders list."""
+"""The annotations of a source, compared with the files in its folders."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from convert.config.config import SourceConfig
-from convert.doctor.places import FOLDERS
-from convert.doctor.survey import Survey
+from convert.doctor.listing import FolderListing
 from convert.errors import RecordError, SourceLayoutError
 from convert.record import Item, Paths, Record
 from convert.sources.files import DataRoot
-from convert.sources.source import Need
+from convert.sources.source import Need, NeedKind
+
+FOLDER_KINDS: tuple[NeedKind, ...] = ("photos", "label maps")
+"""Kinds of needs whose files the annotations, or the files of the other kind, name."""
 
 
 @dataclass(frozen=True)
 class AssumedRoot(DataRoot):
-    """The data as if some folders were there: reading it tells what should be in them.
+    """The data's root with some missing folders treated as empty, so that sources can be scanned.
 
     Attributes:
-        assumed: places of those folders.
+        assumed: paths of each of these folders.
     """
 
     assumed: Collection[Paths] = ()
 
-    def find(self, places: Paths) -> str | None:
-        """The first place that exists, or is assumed to."""
-        found = DataRoot.find(self, places)
-        return places[0] if found is None and places in self.assumed else found
+    def find(self, paths: Paths) -> str | None:
+        """The first path that exists; the first path of an assumed folder."""
+        existing = DataRoot.find(self, paths)
+        return paths[0] if existing is None and paths in self.assumed else existing
 
     def names(self, folder: str, suffix: str) -> list[str]:
-        """Names in a folder; none of one that is only assumed."""
+        """Names in a folder; none for an assumed folder."""
         try:
             return DataRoot.names(self, folder, suffix)
         except SourceLayoutError:
-            if any(folder in places for places in self.assumed):
+            if any(folder in paths for paths in self.assumed):
                 return []
             raise
 
 
 @dataclass(slots=True)
 class Contents:
-    """What is known of a source's items.
+    """What the annotations of a source hold.
 
     Attributes:
-        items: split -> photos its annotations name.
-        gone: photos or label maps -> files of it that are not there.
-        broken: what is wrong with annotations that cannot be used.
-        labelled: records whose label map is there.
-        texts: split, and whether a caption or an expression says anything -> how many of them.
+        items: split -> number of photos in its annotations.
+        missing: need -> the paths of each of its files that is missing.
+        unusable: what is wrong with each item that cannot become a sample.
+        with_labels: records whose label map exists.
+        texts: (split, whether the text has any characters) -> captions and expressions.
     """
 
     items: Counter[str] = field(default_factory=Counter)
-    gone: dict[Need, list[Paths]] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    labelled: list[Record] = field(default_factory=list)
+    missing: dict[Need, list[Paths]] = field(default_factory=dict)
+    unusable: list[str] = field(default_factory=list)
+    with_labels: list[Record] = field(default_factory=list)
     texts: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
+    def count(self, need: Need) -> int:
+        """Photos that need it."""
+        return self.items[need.split] if need.split else self.items.total()
 
-def read_contents(entry: SourceConfig, survey: Survey, root: DataRoot) -> Contents:
-    """Every row, and the existence of every file.
+
+def read_contents(entry: SourceConfig, listing: FolderListing, root: DataRoot) -> Contents:
+    """Read every annotation of a source, and look up the files that they name.
 
     Raises:
-        SourceLayoutError: if an annotation file is not of the published shape.
-        RecordError: if one must not be read at all.
+        SourceLayoutError: if an annotation file does not have the published layout.
+        RecordError: if a file must not be read at all.
     """
     items: list[Item] = list(entry.source.scan(root))
     contents = Contents(Counter(item.split for item in items))
-    needs = {(n.what, n.split): n for n in entry.source.needs() if n.what in FOLDERS}
+    if not items:
+        return contents  # what the source would open may be missing
+    needs = {(n.kind, n.split): n for n in entry.source.needs() if n.kind in FOLDER_KINDS}
     with entry.source.open(root) as record_of:
         for item in items:
             try:
                 record = record_of(item)
-                contents.texts.update((item.split, said) for said in _texts(record))
-                files = {"photos": record.photo}
-                if record.labels is not None:
-                    files["label maps"] = record.labels.places
-                for what, places in files.items():
-                    need = needs.get((what, item.split)) or needs[what, None]
-                    if not survey.has(places):
-                        contents.gone.setdefault(need, []).append(places)
-                    elif what == "label maps":
-                        contents.labelled.append(record)
+                contents.texts.update((item.split, has_text) for has_text in _texts(record))
+                for kind, paths in _files(record):
+                    need = needs.get((kind, item.split)) or needs[kind, None]
+                    if not listing.has_any(paths):
+                        contents.missing.setdefault(need, []).append(paths)
+                    elif kind == "label maps":
+                        contents.with_labels.append(record)
             except RecordError as error:
-                contents.broken.append(f"{item.id}: {type(error).__name__}: {error}")
+                contents.unusable.append(f"{item.id}: {type(error).__name__}: {error}")
     return contents
+
+
+def _files(record: Record) -> Iterator[tuple[NeedKind, Paths]]:
+    yield "photos", record.photo
+    if record.labels is not None:
+        yield "label maps", record.labels.paths
 
 
 def _texts(record: Record) -> Iterator[bool]:

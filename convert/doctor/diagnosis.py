@@ -1,14 +1,15 @@
-"""What the doctor says of a source."""
+"""The doctor's results: a diagnosis of each source, with advice."""
 
 import msgspec
 
 
-class Observation(msgspec.Struct, frozen=True):
-    """Something about a source.
+class Advice(msgspec.Struct, frozen=True):
+    """One thing to know about the files of a source, and what to do about it.
 
     Attributes:
         problem: whether the source is not ready because of it.
-        remedy: a command to type in the data's root, or `get it:` and addresses.
+        text: a sentence that names the file or folder.
+        remedy: a command to run in the data's root, or `get it:` and addresses; "" if none.
     """
 
     problem: bool
@@ -17,16 +18,18 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What is known of a source.
+    """The state of one source.
 
     Attributes:
+        source: name of the config entry.
         state: ready, incomplete or absent.
-        places: what it reads -> where that was found.
-        photos: split -> photos its annotations name.
+        paths: label of a need -> path at which it was found.
+        photos: split -> number of photos in its annotations.
+        findings: problems, and notes that need no action.
     """
 
     source: str
     state: str
-    places: dict[str, str]
+    paths: dict[str, str]
     photos: dict[str, int]
-    findings: list[Observation]
+    findings: list[Advice]

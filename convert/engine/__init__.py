@@ -1,1 +1,1 @@
-"""Run a function over tasks, in this process or on Ray."""
+"""Runs a function over tasks, in this process or on Ray. Knows no sources and no shards."""

@@ -1,4 +1,7 @@
-"""Starting a Ray cluster on this machine, or joining one that is there. Is handed Ray itself."""
+"""Start a Ray cluster on this machine, or join a running one.
+
+The caller passes the module `ray`: it sets environment variables before it imports Ray.
+"""
 
 import os
 import signal
@@ -9,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 _OBJECT_STORE = 80 * 2**20
-"""Ray's minimum: no pixel ever goes through it."""
-_CONNECT = 5.0
+"""Bytes, Ray's minimum: no photo is sent through the object store."""
+_CONNECT_TIMEOUT = 5.0
 """Seconds."""
 _QUIET = {"logging_level": "ERROR", "log_to_driver": False}
 
 
-def start_here(ray: Any, workers: int, *, dashboard: bool) -> None:
-    """Start a cluster of its own on this machine, with as many CPUs as are asked for and there."""
-    with _out_of_reach():
+def start_local(ray: Any, workers: int, *, dashboard: bool) -> None:
+    """Start a cluster on this machine, with one CPU per worker, as far as there are CPUs."""
+    with _shielded_from_signals():
         ray.init(
             address="local",
             num_cpus=min(workers, len(os.sched_getaffinity(0))),
@@ -28,28 +31,28 @@ def start_here(ray: Any, workers: int, *, dashboard: bool) -> None:
 
 
 @contextmanager
-def _out_of_reach() -> Iterator[None]:
-    """Start Ray's processes so that a signal to the whole group stops us, and we stop them.
+def _shielded_from_signals() -> Iterator[None]:
+    """Start Ray's processes so that a signal to the process group stops only this process.
 
-    Ray shields them from Ctrl-C but not from a scheduler's SIGTERM, which would take the cluster
-    from under us; a blocked signal stays blocked in children. Ray also moves us to a process group
-    of our own, where a terminal's Ctrl-C no longer finds us.
+    This process then stops Ray's. Ray protects its processes from Ctrl-C but not from a scheduler's
+    SIGTERM; a signal that is blocked here stays blocked in child processes. Ray also moves this
+    process to a new process group, where a terminal's Ctrl-C does not reach it: it is moved back.
     """
     group = os.getpgrp()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
         if os.getpgrp() != group:
             os.setpgid(0, group)
 
 
 def join(ray: Any, address: str) -> None:
-    """Connect to a cluster, and bring this program along: its nodes may have none, or another.
+    """Connect to a cluster and send it this program: its nodes may have none, or another version.
 
     Raises:
-        ConnectionError: if nobody answers, or the answer is no.
+        ConnectionError: if there is no cluster at the address, or it refuses the connection.
     """
     _expect_listener(address)
     packages = [str(Path(__file__).parent.parent.parent / name) for name in ("convert", "shards")]
@@ -60,12 +63,12 @@ def join(ray: Any, address: str) -> None:
 
 
 def _expect_listener(address: str) -> None:
-    """Fail within seconds where Ray itself would try for ten minutes."""
+    """Fail within seconds if nothing listens at the address; Ray would retry for ten minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
-        return  # `auto` and the like: Ray finds it, or says so at once
+        return  # `auto` and the like: Ray finds the cluster, or fails at once
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
     except OSError as error:
         raise ConnectionError(
             f"--address {address}: {error}; expected a Ray cluster there, as `ray start --head` "
@@ -73,11 +76,11 @@ def _expect_listener(address: str) -> None:
         ) from error
 
 
-def present_token() -> None:
-    """Show the cluster our token if we have one; a cluster that wants none does not mind.
+def send_token() -> None:
+    """Make Ray send the token of this machine, if it has one.
 
-    `ray start` asks for a token where one exists, but a driver that is given an address does not
-    present it by itself.
+    `ray start` requires a token if there is one, but a driver that gets an address does not send it
+    by default. A cluster without a token ignores it.
     """
     if "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")

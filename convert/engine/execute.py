@@ -1,7 +1,7 @@
-"""Run a function over many tasks, here or on a Ray cluster. The only module that knows Ray.
+"""Run a function over many tasks, in this process or on a Ray cluster.
 
-It knows nothing of shards or sources. Failures come back as values: an exception that crosses
-processes must be picklable, and a task's own exception need not be.
+Failures are returned as values: the exception of a task may not be picklable, so it cannot be sent
+to another process.
 """
 
 import os
@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from convert.engine.cluster import join, present_token, start_here
+from convert.engine.cluster import join, send_token, start_local
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 3
-"""Of a task whose worker or node died. Its own exceptions are not retried: they would recur."""
+"""Retries of a task whose worker or node died. A task that raises is not retried: it would raise
+again."""
 _POLL = 1.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +34,28 @@ class Done(Generic[T, R]):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[T]):
-    """The task raised, or its worker died again and again."""
+    """The task raised, or lost its worker in every retry."""
 
     task: T
     error: str
 
 
 class Executor(Protocol):
-    """Somewhere to run tasks."""
+    """Runs tasks."""
 
     workers: int
-    """How many run at once."""
+    """Number of tasks that run at once."""
     note: str
-    """What the person who asked should know about that; "" if nothing."""
+    """Why this number is not the requested one; "" if it is."""
 
     def execute(
         self, function: Callable[[T], R], tasks: Iterable[T]
     ) -> Iterator[Done[T, R] | Failed[T]]:
-        """Yield one outcome per task, in order of completion. Never raises for a task.
+        """Yield one outcome per task, in order of completion. An exception is one, too.
 
         Args:
             function: picklable and idempotent: the task of a lost worker runs again.
-            tasks: each is sent to one worker; taken lazily, so a plan may be a generator.
+            tasks: consumed lazily, so that a generator may prepare them.
         """
         ...
 
@@ -62,24 +64,24 @@ class Executor(Protocol):
 def open_executor(
     workers: int, *, address: str | None = None, dashboard: bool = False
 ) -> Iterator[Executor]:
-    """An executor for as long as the block lasts; leaving it stops what still runs.
+    """An executor. Leaving the block stops the tasks that still run.
 
     Args:
-        workers: tasks in flight at once; 0 runs them one by one in this process, without Ray.
-        address: of a Ray cluster that is already there; None starts one on this machine.
-        dashboard: whether a cluster started here gets Ray's web page.
+        workers: number of parallel tasks; 0 runs them one by one in this process, without Ray.
+        address: of a running Ray cluster; None starts one on this machine.
+        dashboard: whether a cluster that is started here gets Ray's dashboard.
 
     Raises:
-        ConnectionError: if there is no cluster at the address.
+        ConnectionError: if there is no Ray cluster at the address.
     """
     if workers == 0:
-        yield _Here()
+        yield _InProcess()
         return
     if address is None:
         ray = _import_ray()
-        start_here(ray, workers, dashboard=dashboard)
+        start_local(ray, workers, dashboard=dashboard)
     else:
-        present_token()
+        send_token()
         ray = _import_ray()
         join(ray, address)
     try:
@@ -88,7 +90,7 @@ def open_executor(
         ray.shutdown()
 
 
-class _Here:
+class _InProcess:
     workers = 1
     note = ""
 
@@ -101,18 +103,18 @@ class _Here:
 class _OnRay:
     def __init__(self, ray: Any, workers: int) -> None:
         self._ray = ray
-        self._asked = workers
-        self.workers = self._room()
+        self._requested = workers
+        self.workers = self._capacity()
         self.note = ""
         if self.workers < workers:
             self.note = (
-                f"{workers} workers were asked for, the cluster has {self.workers} CPUs: "
-                f"{self.workers} work at a time"
+                f"{workers} workers were requested, but the cluster has {self.workers} CPUs: "
+                f"{self.workers} tasks run at a time"
             )
 
-    def _room(self) -> int:
-        """Tasks to keep in flight now; a cluster may grow and shrink while it works."""
-        return max(1, min(self._asked, int(self._ray.cluster_resources().get("CPU", 1))))
+    def _capacity(self) -> int:
+        """Number of tasks to run now: a cluster may grow and shrink during the run."""
+        return max(1, min(self._requested, int(self._ray.cluster_resources().get("CPU", 1))))
 
     def execute(
         self, function: Callable[[T], R], tasks: Iterable[T]
@@ -122,11 +124,11 @@ class _OnRay:
         shared = ray.put(function)
         running: dict[Any, T] = {}
         while True:
-            for task in islice(waiting, max(0, self._room() - len(running))):
+            for task in islice(waiting, max(0, self._capacity() - len(running))):
                 running[attempt.remote(shared, task)] = task
             if not running:
                 return
-            # A bounded wait: a signal is then seen within a second, whatever Ray does.
+            # A bounded wait, so that a signal is handled within a second.
             finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL)
             for reference in finished:
                 yield self._outcome(reference, running.pop(reference))
@@ -142,12 +144,12 @@ class _OnRay:
 def _attempt(function: Callable[[T], R], task: T) -> Done[T, R] | Failed[T]:
     try:
         return Done(task, function(task))
-    except Exception:  # noqa: BLE001 - the boundary of a task: our own bugs become values here
+    except Exception:  # noqa: BLE001 - the boundary of a task: bugs become values here
         return Failed(task, traceback.format_exc())
 
 
 def _import_ray() -> Any:
-    # Before the import: Ray reads them then.
+    # Ray reads these variables when it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray

@@ -1,1 +1,1 @@
-"""One run: choose, plan, make shards, finish, report."""
+"""One run: choose sources, plan shards, convert, write manifests, report."""

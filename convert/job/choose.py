@@ -1,4 +1,4 @@
-"""Which sources and splits a run converts: those asked for, as far as they are there."""
+"""The sources and splits that a run converts: the requested ones whose files exist."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,43 +13,43 @@ from shards.storage import exclusive, sweep
 
 
 def input_folder(root: Path) -> Path:
-    """The data's root, absolute.
+    """The absolute path of the data's root.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if there is no such folder.
     """
     if not root.is_dir():
-        raise ConfigError(f"--root {root}: no such folder; expected the one with the downloads")
+        raise ConfigError(f"--root {root}: no such folder; expected the folder with the downloads")
     return root.resolve()
 
 
 def output_folder(out: Path, root: Path) -> Path:
-    """Where shards go, absolute; made if absent.
+    """The absolute path of the folder for the shards, which is created if needed.
 
     Raises:
-        ConfigError: if it cannot be written to, or the data is in it: nothing may touch that.
+        ConfigError: if it cannot be created, or holds the data, which is never written to.
     """
     folder = out.resolve()
     if folder == root or folder in root.parents:
-        raise ConfigError(f"--out {out} holds the data of --root; choose a folder of its own")
+        raise ConfigError(f"--out {out} holds the data of --root; choose a separate folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"--out {out}: {error.strerror}; expected a folder to write to"
+            f"--out {out}: {error.strerror}; expected a folder that can be written to"
         ) from error
     return folder
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keep other runs out, and leave no temporary file of dead workers, neither old nor ours.
+def exclusive_output(out: Path) -> Iterator[None]:
+    """Lock the output against other runs. Delete temporary files of dead workers, before and after.
 
     Raises:
-        ConfigError: if another run holds the folder.
+        ConfigError: if another run holds the lock.
     """
-    with exclusive(out) as held:
-        if not held:
+    with exclusive(out) as locked:
+        if not locked:
             raise ConfigError(
                 f"another run is writing to {out}; wait for it or choose another --out"
             )
@@ -62,31 +62,31 @@ def alone(out: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What will be converted, and what cannot be.
+    """The sources to convert, and what is missing.
 
     Attributes:
-        sources: names of entries of which at least one split is there, in the config's order.
-        absent: `<source>` or `<source>/<split>` -> what was not found, and where it was looked for.
+        sources: names of the sources with at least one split to convert, in the config's order.
+        absent: `<source>` or `<source>/<split>` -> what was not found, and at which paths.
     """
 
     sources: tuple[str, ...]
     absent: Mapping[str, str]
 
 
-def choose(
+def choose_sources(
     config: Config, root: DataRoot, names: Sequence[str] | None, splits: Iterable[str] | None
 ) -> Choice:
-    """Look at what is on disk.
+    """Look for the files of the requested sources.
 
     Args:
         config: the entries to choose from.
         root: of the data.
-        names: only these; None for every one.
-        splits: only these; None for every one.
+        names: of the requested sources; None for all.
+        splits: that are requested; None for all.
 
     Raises:
-        ConfigError: if a name is not in the config, or no chosen source has such a split.
-        SourceLayoutError: if a source asked for by name is not there, or none is at all.
+        ConfigError: if a name is not in the config, or no requested source has such a split.
+        SourceLayoutError: if a source requested by name is missing, or all sources are.
     """
     _expect_known("source", names, config.sources)
     chosen = [name for name in config.sources if names is None or name in names]
@@ -94,24 +94,25 @@ def choose(
     _expect_known("split", splits, sorted(known))
     wanted = known if splits is None else set(splits)
     absent: dict[str, str] = {}
-    found: list[str] = []
+    present: list[str] = []
     for name in chosen:
         source = config.sources[name].source
-        here = wanted.intersection(source.splits)
+        requested = wanted.intersection(source.splits)
         missing = missing_needs(source, root)
-        if here.intersection(ready_splits(source, root)):
-            found.append(name)
-            absent |= _by_split(name, here, missing)
-        elif here:
+        if requested.intersection(ready_splits(source, root)):
+            present.append(name)
+            absent |= _absent_splits(name, requested, missing)
+        elif requested:
             absent[name] = "; ".join(map(_describe, missing))
-    lost = [name for name in chosen if name in absent]
-    if not found or (names is not None and lost):
-        lines = [f"{name}: {absent[name]}" for name in lost]
-        raise SourceLayoutError("\n".join([f"below {root.path} there is", *lines]))
-    return Choice(tuple(found), absent)
+    missing_sources = [name for name in chosen if name in absent]
+    if not present or (names is not None and missing_sources):
+        lines = [f"{name}: {absent[name]}" for name in missing_sources]
+        header = f"missing below {root.path}; convert.doctor suggests what to do:"
+        raise SourceLayoutError("\n".join([header, *lines]))
+    return Choice(tuple(present), absent)
 
 
-def _by_split(name: str, splits: set[str], missing: Sequence[Need]) -> dict[str, str]:
+def _absent_splits(name: str, splits: set[str], missing: Sequence[Need]) -> dict[str, str]:
     return {
         f"{name}/{split}": "; ".join(_describe(need) for need in missing if need.split == split)
         for split in sorted(splits)
@@ -120,10 +121,11 @@ def _by_split(name: str, splits: set[str], missing: Sequence[Need]) -> dict[str,
 
 
 def _describe(need: Need) -> str:
-    """The guide's own place comes first; the doctor lists the others."""
-    first, *others = need.places
-    what = f"{need.what} of {need.split}" if need.split else need.what
-    return f"no {what} ({first}{f' or {len(others)} other places' if others else ''})"
+    """The first path is the guide's; the doctor lists the others."""
+    first, *others = need.paths
+    plural = "s" * (len(others) > 1)
+    alternatives = f" or {len(others)} other path{plural}" if others else ""
+    return f"no {need.label} ({first}{alternatives})"
 
 
 def _expect_known(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Fold the finished shards of a split into what stands beside them."""
+"""Write the manifest and the sample index of a split from its finished shards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ import msgspec
 
 from convert.config.config import SourceConfig
 from convert.job.scan import SplitPlan, planned_shards
+from convert.sources.source import label_table
 from shards.classes import CLASSES
 from shards.errors import CorruptShardError
 from shards.index.samples import SAMPLES
@@ -23,7 +24,7 @@ from shards.manifest import (
 from shards.storage import hash_file, write_if_changed
 
 
-def finish_split(  # noqa: PLR0913 - a name each
+def finish_split(  # noqa: PLR0913 - each has a name
     folder: Path,
     entry: SourceConfig,
     source: str,
@@ -32,13 +33,13 @@ def finish_split(  # noqa: PLR0913 - a name each
     *,
     indexes: Sequence[str] = (),
 ) -> Manifest | None:
-    """The manifest of a split, written; None if a shard is not there yet.
+    """Write the manifest of a split and return it; None if a shard is not finished.
 
     Args:
-        folder: of the split. If any shard changed, its old manifest and index are gone.
-        entry: of the source.
-        source: its name.
-        split: its name.
+        folder: of the split. If any shard changed, its old manifest and index are deleted already.
+        entry: config of the source.
+        source: name of the source.
+        split: name of the split.
         plan: of the split.
         indexes: names of the index formats that the job writes.
     """
@@ -47,7 +48,7 @@ def finish_split(  # noqa: PLR0913 - a name each
     if len(infos) < len(names):
         return None
     _remove_others(folder, f"{source}-{split}-", set(names))
-    table = entry.source.table
+    table = label_table(entry.source)
     if table is not None:
         write_if_changed(folder / CLASSES, encode_json(table.classes))
     files = [SAMPLES] if table is None else [CLASSES, SAMPLES]
@@ -55,23 +56,15 @@ def finish_split(  # noqa: PLR0913 - a name each
     if not hashes:
         merge_rows(folder, infos)
         hashes = {name: hash_file(folder / name) for name in files}
-    policy: dict[str, object] = msgspec.to_builtins(entry.handling.image)
-    manifest = build_manifest(
-        source,
-        split,
-        plan.digest,
-        policy,
-        infos,
-        evaluated=plan.evaluated,
-        files=hashes,
-        indexes=indexes,
-    )
+    policy: dict[str, object] = msgspec.to_builtins(entry.options.image)
+    manifest = build_manifest(source, split, plan.digest, policy, infos,
+                       evaluated=plan.evaluated, files=hashes, indexes=indexes)  # fmt: skip
     write_if_changed(folder / MANIFEST, encode_json(manifest))
     return manifest
 
 
 def _known_hashes(folder: Path, files: list[str], infos: Sequence[ShardInfo]) -> dict[str, str]:
-    """Those of a manifest that is still true: ten million rows are not read to change nothing."""
+    """Hashes of the files, if the manifest on disk still has the right ones; else nothing."""
     try:
         manifest = read_manifest(folder)
     except CorruptShardError:
@@ -82,7 +75,7 @@ def _known_hashes(folder: Path, files: list[str], infos: Sequence[ShardInfo]) ->
 
 
 def _remove_others(folder: Path, prefix: str, planned: set[str]) -> None:
-    """Delete shards that an earlier, larger plan left over; the job asked for leave."""
+    """Delete the shards of an earlier, larger plan. The job has checked that this is allowed."""
     for path in sorted(folder.glob(f"{prefix}*")):
         name = path.name.partition(".")[0]
         if name not in planned and name.removeprefix(prefix).isdecimal():

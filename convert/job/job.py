@@ -1,4 +1,4 @@
-"""The straight line: scan and plan, make the shards, fold them into manifests."""
+"""The whole job: plan, convert shards, write manifests and indexes, verify."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,55 +22,54 @@ from shards.storage import REJECTS, WORK, write_if_changed
 from shards.verify import Finding, verify_output
 from shards.verify.finding import FIX_OTHERS
 
-"""In a source's folder: the row of an annotation file that must not be read."""
-
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a job.
+    """The result of a job.
 
     Attributes:
         manifests: of every finished split, in the order of the config.
-        unfinished: `<source>/<split>` of the others.
-        refused: sources whose annotations must not be read.
-        failed: tasks that met a bug of this program, or a machine that gave up.
-        made: shards written by this run; the others stood there already.
-        damaged: files of the output, old or new, that are not what was written.
+        unfinished: `<source>/<split>` of every other split.
+        refused: plans of sources whose annotations must not be read.
+        failed: tasks that hit a bug of this program, or lost their machine.
+        written: number of shards converted by this run; the others existed before.
+        damaged: files of the output that do not have the content that was written.
     """
 
     manifests: list[Manifest] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     refused: list[SourcePlan] = field(default_factory=list)
     failed: list[Failed[ShardTask]] = field(default_factory=list)
-    made: int = 0
+    written: int = 0
     damaged: list[Finding] = field(default_factory=list)
 
 
 def convert(job: Job, executor: Executor, display: Display) -> Outcome:
-    """Convert, or go on where an interrupted run stopped.
+    """Convert; an interrupted job resumes where it stopped.
 
     Raises:
-        SourceLayoutError: before any work, naming every source whose files are not right.
-        ConfigError: before any work, if shards of another plan are in the way.
+        SourceLayoutError: before any shard is written, naming every source whose files do not
+            have the published layout.
+        ConfigError: before any shard is written, if the output holds shards of another plan.
     """
     plans = prepare(job, executor, display)
     outcome = Outcome(refused=[plan for plan in plans if plan.refused])
     for plan in plans:
         _announce(job, plan, display)
-    make = ShardMaker(
+    make_shard = ShardMaker(
         recipes={name: _recipe(job.config.sources[name]) for name in job.sources},
         indexes=job.config.index_formats(),
         root=job.root,
         out=job.out,
     )
-    for result in executor.execute(make, _tasks(job, plans, display)):
+    for result in executor.execute(make_shard, _tasks(job, plans, display)):
         if isinstance(result, Failed):
             outcome.failed.append(result)
-            display.say(f"{result.task.shard} FAILED: {result.error.strip().splitlines()[-1]}")
+            display.log(f"{result.task.shard} FAILED: {result.error.strip().splitlines()[-1]}")
         else:
-            outcome.made += 1
+            outcome.written += 1
             tally = result.result.tally
-            display.finished(result.task.source, tally.items, tally.bytes_in)
+            display.add(result.task.source, tally.items, tally.bytes_in)
     for plan in plans:
         _finish(job, plan, outcome)
     try:
@@ -86,29 +85,25 @@ def convert(job: Job, executor: Executor, display: Display) -> Outcome:
 
 
 def _recipe(entry: SourceConfig) -> Recipe:
-    return Recipe(entry.source, entry.handling.image, entry.handling.filters)
+    return Recipe(entry.source, entry.options.image, entry.options.filters)
 
 
 def _announce(job: Job, plan: SourcePlan, display: Display) -> None:
-    tasks = read_tasks(job.out, plan.source) if _pending(plan) else []
+    tasks = read_tasks(job.out, plan.source) if plan.pending else []
     if tasks:
         display.expect(plan.source, len(tasks), sum(task.count for task in tasks))
 
 
 def _tasks(job: Job, plans: Iterable[SourcePlan], display: Display) -> Iterator[ShardTask]:
     for plan in plans:
-        for split, part in plan.splits.items():
-            if part.pending or part.foreign:
-                # It vouches for shards that are about to change.
+        for split, split_plan in plan.splits.items():
+            if split_plan.pending or split_plan.foreign:
+                # They describe shards that are about to change.
                 for name in (MANIFEST, SAMPLES):
                     (job.out / plan.source / split / name).unlink(missing_ok=True)
-        if _pending(plan):
-            display.begin(plan.source)
+        if plan.pending:
+            display.start(plan.source)
             yield from read_tasks(job.out, plan.source)
-
-
-def _pending(plan: SourcePlan) -> int:
-    return sum(part.pending for part in plan.splits.values())
 
 
 def _finish(job: Job, plan: SourcePlan, outcome: Outcome) -> None:
@@ -118,13 +113,13 @@ def _finish(job: Job, plan: SourcePlan, outcome: Outcome) -> None:
         write_if_changed(folder / REJECTS, msgspec.json.encode(row) + b"\n")
         return
     (folder / REJECTS).unlink(missing_ok=True)
-    for split, part in plan.splits.items():
+    for split, split_plan in plan.splits.items():
         manifest = finish_split(
             folder / split,
             job.config.sources[plan.source],
             plan.source,
             split,
-            part,
+            split_plan,
             indexes=job.config.indexes,
         )
         if manifest is None:

@@ -1,7 +1,8 @@
-"""Photos that one source trains on and another evaluates on.
+"""Photos that are in a train split of one source and in an evaluation split of another.
 
-COCO's photos are in thirteen of the sources, cut into train and val in several ways: RefCOCO's val
-is in RefCOCOg's train, as published. Whoever trains on all of them should know, and can choose.
+Thirteen of the sources use COCO's photos, and each has its own splits: as published, RefCOCO's val
+photos are in RefCOCOg's train split. Someone who trains on several sources should know this and
+can exclude these photos.
 """
 
 import re
@@ -21,18 +22,18 @@ from shards.manifest import EvalOverlap
 from shards.storage import eval_photos_name, write_if_changed
 
 TRAIN = "train"
-"""Every other split is evaluated on."""
+"""The split to train on. Every other split is an evaluation split."""
 _COCO_NAME = re.compile(r"(?:COCO_(?:train|val)2014_)?0*(\d+)(?:-(?:train|val|test[A-C]?))?")
 
 EvalPhotos = Mapping[str, tuple[str, ...]]
-"""Name of a photo -> the `<source>/<split>` that evaluate on it."""
+"""Name of a photo -> `<source>/<split>` of each evaluation split with it."""
 
 
-class EvalList(msgspec.Struct, frozen=True):
-    """What became of the list of a collection.
+class EvalPhotoCount(msgspec.Struct, frozen=True):
+    """How many evaluation photos a collection has.
 
     Attributes:
-        unread: sources that could not be scanned, and why; their photos are not in the list.
+        unread: source that could not be scanned -> why. Its photos are not counted.
     """
 
     collection: str
@@ -41,23 +42,23 @@ class EvalList(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class EvalLister:
-    """A picklable function from a collection to its list, which it leaves in the output.
+class EvalPhotoLister:
+    """A picklable function that writes the evaluation photos of a collection to a file.
 
-    Every source of the config that is there counts, also one that this run does not convert:
-    what a model is evaluated on does not depend on what is converted today.
+    It lists all sources of the config whose files exist, also those that this run does not
+    convert: which photos are evaluation photos does not depend on the run.
     """
 
     config: Config
     root: DataRoot
     out: Path
 
-    def __call__(self, collection: str) -> EvalList:
+    def __call__(self, collection: str) -> EvalPhotoCount:
         """Scan the evaluation splits of the collection's sources."""
         photos: dict[str, list[str]] = {}
         unread: dict[str, str] = {}
         for name, entry in self.config.sources.items():
-            if entry.handling.collection != collection:
+            if entry.options.collection != collection:
                 continue
             wanted = [split for split in entry.source.splits if split != TRAIN]
             wanted = list(ready_splits(entry.source, self.root, wanted))
@@ -67,46 +68,49 @@ class EvalLister:
             except (SourceLayoutError, RecordError) as error:
                 unread[name] = str(error)
         content = msgspec.json.encode(photos, order="sorted")
-        write_if_changed(list_path(self.out, collection), content + b"\n")
-        return EvalList(collection, len(photos), unread)
+        write_if_changed(eval_photos_path(self.out, collection), content + b"\n")
+        return EvalPhotoCount(collection, len(photos), unread)
 
 
-def list_path(out: Path, collection: str) -> Path:
-    """Where the list of a collection is: no source's folder has a dot in its name."""
+def eval_photos_path(out: Path, collection: str) -> Path:
+    """The file with the evaluation photos of a collection.
+
+    It cannot be taken for the folder of a source, whose name has no dot.
+    """
     return out / eval_photos_name(collection)
 
 
 def read_eval_photos(out: Path, collection: str) -> EvalPhotos:
-    """The list of a collection; empty for a source that is of none."""
+    """The evaluation photos of a collection; none if the name of the collection is ""."""
     if not collection:
         return {}
-    content = list_path(out, collection).read_bytes()
+    content = eval_photos_path(out, collection).read_bytes()
     return msgspec.json.decode(content, type=dict[str, tuple[str, ...]])
 
 
 def photo_name(item_id: str) -> str:
-    """The same for one photo in every source of its collection.
+    """The name of a photo, equal in all sources of its collection.
 
     >>> {photo_name(i) for i in ("COCO_train2014_000000000139", "000000000139-val", "139")}
     {'139'}
     >>> photo_name("2008_000139"), photo_name("sa_139")
     ('2008_000139', 'sa_139')
     """
-    found = _COCO_NAME.fullmatch(item_id)
-    return found[1] if found else item_id
+    coco = _COCO_NAME.fullmatch(item_id)
+    return coco[1] if coco else item_id
 
 
 def find_overlap(items: Iterable[Item], evaluated: EvalPhotos, *, excluded: bool) -> EvalOverlap:
-    """How many of a train split's photos are evaluated on, and where."""
+    """The number of train photos that are in evaluation splits, in total and by split."""
     splits: Counter[str] = Counter()
     photos = 0
     for item in items:
-        where = evaluated.get(photo_name(item.id), ())
-        photos += bool(where)
-        splits.update(set(where))
+        eval_splits = evaluated.get(photo_name(item.id), ())
+        photos += bool(eval_splits)
+        splits.update(set(eval_splits))
     return EvalOverlap(photos, excluded, dict(sorted(splits.items())))
 
 
-def leave_evaluated(items: Iterable[Item], evaluated: EvalPhotos) -> list[Item]:
-    """The items whose photos nobody evaluates on."""
+def drop_evaluated(items: Iterable[Item], evaluated: EvalPhotos) -> list[Item]:
+    """The items whose photos are in no evaluation split."""
     return [item for item in items if photo_name(item.id) not in evaluated]

@@ -1,4 +1,4 @@
-"""Do the waiting of the next few tasks while this one is worked on."""
+"""Results of a function over many tasks, the next few computed in threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,67 +10,68 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LONGEST = 16
-"""Tasks that a thread is given at once, where results are small: being woken takes a thread as long
-as reading a small photo does, and this thread has to wait for it to let go of the interpreter."""
-_SHARE = 4
-"""Of the budget, what all that is begun may come to by what results weighed so far: a quarter."""
+_MAX_GROUP = 16
+"""Tasks of one group, where results are small. Waking a thread takes as long as reading a small
+photo, and the thread must then wait for this one to release the interpreter."""
+_PENDING_SHARE = 4
+"""All pending groups together may hold one part in so many of the budget, by the sizes so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Group(Generic[T, R]):
-    """Tasks for one thread, and the results of those that are done."""
+    """Tasks for one thread, and the results so far."""
 
     tasks: Sequence[T]
     results: list[R] = field(default_factory=list)
 
-    def work(self, function: Callable[[T], R]) -> None:
+    def run(self, function: Callable[[T], R]) -> None:
         for task in self.tasks:
             self.results.append(function(task))
 
 
-def ahead(
+def prefetch(
     function: Callable[[T], R],
     tasks: Iterable[T],
     *,
     threads: int,
-    weigh: Callable[[R], int],
+    size_of: Callable[[R], int],
     budget: int,
 ) -> Iterator[R]:
-    """Yield `function(task)` in the order of the tasks, some of them begun early, in threads.
+    """Yield `function(task)` for each task, in order, while threads work on the next tasks.
 
     Args:
-        function: mostly waits, for a disk or a network; what it raises is raised here, in its turn.
-        tasks: taken in this thread, and no sooner than needed.
-        threads: how many wait at once; twice as many groups of results are kept at the most.
-        weigh: bytes of a result.
-        budget: of the finished results that wait to be taken; no task is begun above it.
+        function: waits for a disk or a network most of the time. An exception that it raises is
+            raised here when its task's turn comes.
+        tasks: taken by the calling thread, when threads are free.
+        threads: at most twice as many groups of tasks are pending.
+        size_of: bytes of a result.
+        budget: bytes. No task is started while the finished results exceed it.
     """
-    waiting = iter(tasks)
     pending: deque[tuple[_Group[T, R], Future[None]]] = deque()
-    length, room = 1, 2 * threads
+    waiting, length, max_pending = iter(tasks), 1, 2 * threads
     with ThreadPoolExecutor(threads) as pool:
         try:
             while True:
-                while len(pending) < room and not (pending and _weight(pending, weigh) > budget):
+                while len(pending) < max_pending and _total(pending, size_of) <= budget:
                     group: _Group[T, R] = _Group(tuple(islice(waiting, length)))
                     if not group.tasks:
                         break
-                    pending.append((group, pool.submit(group.work, function)))
+                    pending.append((group, pool.submit(group.run, function)))
                 if not pending:
                     return
                 group, future = pending.popleft()
-                future.exception()  # waits; those done before it failed come first
+                future.exception()  # waits; results before the exception are yielded first
                 yield from group.results
                 future.result()
-                heaviest = max(map(weigh, group.results))
-                length = max(
-                    1, min(_LONGEST, 2 * length, budget // (_SHARE * room * (heaviest or 1)))
-                )
+                largest = max(map(size_of, group.results)) or 1
+                fitting = budget // (_PENDING_SHARE * max_pending * largest)
+                length = max(1, min(_MAX_GROUP, 2 * length, fitting))
         finally:
             for _, future in pending:
                 future.cancel()
 
 
-def _weight(pending: Iterable[tuple[_Group[T, R], Future[None]]], weigh: Callable[[R], int]) -> int:
-    return sum(weigh(result) for group, _ in pending for result in tuple(group.results))
+def _total(
+    pending: Iterable[tuple[_Group[T, R], Future[None]]], size_of: Callable[[R], int]
+) -> int:
+    return sum(size_of(result) for group, _ in pending for result in tuple(group.results))

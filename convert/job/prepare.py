@@ -1,4 +1,4 @@
-"""Before any work: what a job has to do, and whether it may."""
+"""The plans of a job, made and checked before any shard is written."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from convert.config.config import Config
 from convert.engine.execute import Executor, Failed
 from convert.errors import ConfigError, SourceLayoutError
-from convert.job.overlap import EvalLister
+from convert.job.overlap import EvalPhotoLister
 from convert.job.progress import Display
 from convert.job.report import describe_plan
 from convert.job.scan import Planner, SourcePlan
@@ -16,15 +16,15 @@ from convert.sources.files import DataRoot
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to convert, and how much of it.
+    """The sources to convert, and the options of the run.
 
     Attributes:
         sources: names of the config's entries.
-        splits: only these; None for all.
+        splits: convert only these; None for all.
         limit: photos per split; None for all.
-        replace: whether shards of another plan may be overwritten and removed.
-        retry_rejected: make shards again of whose items some were rejected.
-        exclude_eval: leave photos out of train that some source evaluates on.
+        replace: whether shards of another plan may be overwritten and deleted.
+        retry_rejected: convert shards again that have rejected items.
+        exclude_eval: drop photos from train that are in an evaluation split.
     """
 
     config: Config
@@ -39,27 +39,29 @@ class Job:
 
 
 def prepare(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
-    """Scan every source, in parallel; the plans, in the order of the config.
+    """Scan every source, in parallel, and return the plans in the order of the config.
 
     Raises:
-        SourceLayoutError: naming every source whose files are not right.
-        ConfigError: if shards of another plan are in the way.
+        SourceLayoutError: naming every source whose files do not have the published layout.
+        ConfigError: if the output holds shards of another plan.
     """
     _list_eval_photos(job, executor, display)
     plans = _plan(job, executor, display)
-    _expect_room(job, plans)
+    _check_foreign(job, plans)
     return plans
 
 
 def _list_eval_photos(job: Job, executor: Executor, display: Display) -> None:
-    """List what is evaluated on, for every collection that is to be converted."""
-    found = (job.config.sources[name].handling.collection for name in job.sources)
-    collections = [collection for collection in dict.fromkeys(found) if collection]
-    for result in executor.execute(EvalLister(job.config, job.root, job.out), collections):
+    """List the evaluation photos of every collection that is to be converted."""
+    names = (job.config.sources[name].options.collection for name in job.sources)
+    collections = [collection for collection in dict.fromkeys(names) if collection]
+    for result in executor.execute(EvalPhotoLister(job.config, job.root, job.out), collections):
         if isinstance(result, Failed):
-            raise SourceLayoutError(f"{result.task}: listing it failed\n{result.error}")
+            raise SourceLayoutError(
+                f"{result.task}: listing its evaluation photos failed\n{result.error}"
+            )
         for name, why in result.result.unread.items():
-            display.say(f"not compared with train splits: {name}: {why}")
+            display.log(f"evaluation photos of {name} are not counted: {why}")
 
 
 def _plan(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
@@ -78,23 +80,23 @@ def _plan(job: Job, executor: Executor, display: Display) -> list[SourcePlan]:
             raise SourceLayoutError(f"{result.task}: scanning it failed\n{result.error}")
         plans[result.task] = result.result
         for line in describe_plan(result.result):
-            display.say(line)
+            display.log(line)
     broken = [f"{plan.source}: {plan.refused}" for plan in plans.values() if plan.broken]
     if broken:
         raise SourceLayoutError("\n".join(sorted(broken)))
     return [plans[name] for name in job.sources]
 
 
-def _expect_room(job: Job, plans: Iterable[SourcePlan]) -> None:
+def _check_foreign(job: Job, plans: Iterable[SourcePlan]) -> None:
     foreign = [
-        f"{plan.source}/{split} ({part.foreign} shards)"
+        f"{plan.source}/{split} ({split_plan.foreign} shards)"
         for plan in plans
-        for split, part in plan.splits.items()
-        if part.foreign
+        for split, split_plan in plan.splits.items()
+        if split_plan.foreign
     ]
     if foreign and not job.replace:
         raise ConfigError(
-            f"{job.out} holds shards made by another plan: {', '.join(foreign)}. The config, "
+            f"{job.out} holds shards of another plan: {', '.join(foreign)}. The config, "
             f"--limit, the annotations or the program's version changed since. Choose another "
-            f"--out to keep them, or say --replace to make them anew"
+            f"--out to keep them, or add --replace to overwrite them"
         )

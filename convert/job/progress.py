@@ -1,4 +1,4 @@
-"""What the person at the terminal sees while it runs: moving bars, or plain lines in a log."""
+"""The progress of a run: moving bars on a terminal, or plain lines in a log."""
 
 import time
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-_LINE_EVERY = 10.0
-"""Seconds, at least, between two lines of a log."""
+_LINE_INTERVAL = 10.0
+"""Least number of seconds between two lines of a log."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """How far one source is in this run.
+    """The progress of one source.
 
     Attributes:
-        begun: seconds of a monotonic clock at which its first shard was handed out.
+        started: seconds of a monotonic clock when its first shard was handed out.
     """
 
     shards: int
     images: int
-    begun: float = 0.0
+    started: float = 0.0
     shards_done: int = 0
     images_done: int = 0
     bytes_done: int = 0
@@ -36,7 +36,7 @@ class Meter:
     def describe(self, now: float) -> str:
         """Shards, images, rates and time left.
 
-        >>> meter = Meter(shards=4, images=4000, begun=100.0)
+        >>> meter = Meter(shards=4, images=4000, started=100.0)
         >>> meter.add(1000, 160_000_000)
         >>> meter.describe(110.0)
         '1/4 shards  1,000/4,000 images  100.0 images/s  16.0 MB/s in  0:30 left'
@@ -45,7 +45,7 @@ class Meter:
         text += f"{self.images_done:,}/{self.images:,} images"
         if not self.images_done:
             return text
-        seconds = max(now - self.begun, 1e-9)
+        seconds = max(now - self.started, 1e-9)
         rate = self.images_done / seconds
         left = (self.images - self.images_done) / rate
         text += f"  {rate:,.1f} images/s  {self.bytes_done / 1e6 / seconds:,.1f} MB/s in  "
@@ -64,23 +64,23 @@ def clock(seconds: float) -> str:
 
 
 class Display(Protocol):
-    """Something that shows how far a run is."""
+    """Shows the progress of a run."""
 
     def expect(self, source: str, shards: int, images: int) -> None:
         """Announce the work on a source."""
 
-    def begin(self, source: str) -> None:
-        """The source's first shard is handed out: its clock starts."""
+    def start(self, source: str) -> None:
+        """Start the clock of a source: its first shard is handed out."""
 
-    def finished(self, source: str, images: int, bytes_in: int) -> None:
-        """Count one shard."""
+    def add(self, source: str, images: int, bytes_in: int) -> None:
+        """Count one finished shard."""
 
-    def say(self, line: str) -> None:
-        """Show a line of text above whatever moves."""
+    def log(self, line: str) -> None:
+        """Show a line of text."""
 
 
 class TerminalDisplay:
-    """Progress on a console; a context manager."""
+    """Shows progress on a console. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -115,23 +115,23 @@ class TerminalDisplay:
         state = self._meters[source].describe(0.0)
         self._bars[source] = self._progress.add_task(source, False, images, state=state)  # noqa: FBT003
 
-    def begin(self, source: str) -> None:
-        """Start the source's clock."""
-        self._meters[source].begun = time.monotonic()
+    def start(self, source: str) -> None:
+        """Start the clock of a source."""
+        self._meters[source].started = time.monotonic()
         self._progress.start_task(self._bars[source])
 
-    def finished(self, source: str, images: int, bytes_in: int) -> None:
-        """Move the source's bar; in a log, print a line when it is time for one."""
+    def add(self, source: str, images: int, bytes_in: int) -> None:
+        """Move the bar of a source; in a log, print a line at most every ten seconds."""
         now = time.monotonic()
         meter = self._meters[source]
         meter.add(images, bytes_in)
         state = meter.describe(now)
         self._progress.update(self._bars[source], completed=meter.images_done, state=state)
-        due = meter.shards_done == meter.shards or now - self._last_line >= _LINE_EVERY
+        due = meter.shards_done == meter.shards or now - self._last_line >= _LINE_INTERVAL
         if self._progress.disable and due:
             self._last_line = now
-            self.say(f"{source:<20}  {state}")
+            self.log(f"{source:<20}  {state}")
 
-    def say(self, line: str) -> None:
-        """Print it, above the bars where there are any."""
+    def log(self, line: str) -> None:
+        """Print a line, above the bars if there are any."""
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What was made: the closing table, and what it says about the data."""
+"""The lines and the closing table that report a run."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from shards.manifest import EvalOverlap, Manifest, Tally, sum_tallies
 
 
 def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
-    """One row per split, and below it what was normalised on the way."""
+    """Print one row per split, and below the table what was normalised."""
     finished = list(manifests)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("source", "split"):
@@ -30,30 +30,30 @@ def print_report(console: Console, manifests: Iterable[Manifest]) -> None:
 
 
 def describe_plan(plan: SourcePlan) -> Iterator[str]:
-    """A line of what is to be done with a source, and one for each leak."""
+    """Yield a line about the plan of a source, and about photos in evaluation splits."""
     if plan.refused:
         yield f"scanned {plan.source}: {plan.kind}"
         return
-    items = sum(part.items for part in plan.splits.values())
-    shards = sum(part.shards for part in plan.splits.values())
-    pending = sum(part.pending for part in plan.splits.values())
-    splits = ", ".join(f"{split} {part.items:,}" for split, part in plan.splits.items())
-    todo = f"{pending:,} to make" if pending else "all made"
-    yield f"scanned {plan.source}: {items:,} photos ({splits}), {shards:,} shards, {todo}"
-    for split, part in plan.splits.items():
-        if part.evaluated.photos:
-            yield f"LEAK {plan.source}/{split}: {_describe_overlap(part.evaluated)}"
+    items = sum(split.items for split in plan.splits.values())
+    shards = sum(split.shards for split in plan.splits.values())
+    splits = ", ".join(f"{name} {split.items:,}" for name, split in plan.splits.items())
+    pending = f"{plan.pending:,} to convert" if plan.pending else "all done"
+    yield f"scanned {plan.source}: {items:,} photos ({splits}), {shards:,} shards, {pending}"
+    for name, split in plan.splits.items():
+        if split.evaluated.photos:
+            outcome = "dropped" if split.evaluated.excluded else "--exclude-eval-photos drops them"
+            overlap = _describe_overlap(split.evaluated)
+            yield f"OVERLAP {plan.source}/{name}: {overlap}; {outcome}"
 
 
 def _describe_overlap(overlap: EvalOverlap) -> str:
-    """How many photos, where they are evaluated on, and what becomes of them.
+    """The number of photos, and the evaluation splits they are in.
 
     >>> _describe_overlap(EvalOverlap(5, False, {"refcoco/testA": 2, "refcoco/val": 4}))
-    '5 photos are evaluated on (4 refcoco/val, 2 refcoco/testA); --exclude-eval-photos drops them'
+    '5 photos are in evaluation splits (4 refcoco/val, 2 refcoco/testA)'
     """
-    done = "left out" if overlap.excluded else "--exclude-eval-photos drops them"
-    where = describe_counts(overlap.splits)
-    return f"{overlap.photos:,} photos are evaluated on ({where}); {done}"
+    splits = describe_counts(overlap.splits)
+    return f"{overlap.photos:,} photos are in evaluation splits ({splits})"
 
 
 def _cells(manifest: Manifest) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _notes(manifests: Iterable[Manifest]) -> Iterable[str]:
 
 
 def by_source(manifests: Iterable[Manifest]) -> dict[str, Tally]:
-    """The splits' tallies summed up by source."""
+    """The tallies of the splits, summed by source."""
     groups: defaultdict[str, list[Tally]] = defaultdict(list)
     for manifest in manifests:
         groups[manifest.source].append(manifest.tally)
@@ -83,7 +83,7 @@ def by_source(manifests: Iterable[Manifest]) -> dict[str, Tally]:
 
 
 def over_budget(tally: Tally, max_rejected: float) -> str:
-    """Why a source lost too much, or "" if it did not.
+    """Why too many photos of a source were rejected; "" if they were not too many.
 
     >>> over_budget(Tally(items=1000, rejected={"SpanError": 2}), 0.001)
     '2 of 1,000 photos were rejected (0.2 %), more than the 0.1 % allowed'
@@ -98,7 +98,7 @@ def over_budget(tally: Tally, max_rejected: float) -> str:
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:
-    """Kinds and how often, the most frequent first.
+    """The counts in words, the largest first.
 
     >>> describe_counts({"SpanError": 1, "ImageDecodeError": 1200})
     '1,200 ImageDecodeError, 1 SpanError'
@@ -108,7 +108,7 @@ def describe_counts(counts: Mapping[str, int]) -> str:
 
 
 def describe_bytes(count: int) -> str:
-    """A size for people.
+    """A number of bytes with a unit.
 
     >>> describe_bytes(999), describe_bytes(1_234_567), describe_bytes(1_500_000_000_000)
     ('999 B', '1.2 MB', '1.5 TB')

@@ -1,6 +1,6 @@
-"""Scan one source, plan its shards, spool the items of those still to be made. Knows no Ray."""
+"""Scan one source, plan its shards, write the items of the shards to convert. Knows no Ray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import msgspec
 from convert.config.config import Config
 from convert.errors import RecordError, SourceLayoutError
 from convert.image.transcode import AVAILABLE
-from convert.job.overlap import TRAIN, find_overlap, leave_evaluated, read_eval_photos
+from convert.job.overlap import TRAIN, drop_evaluated, find_overlap, read_eval_photos
+from convert.job.task import write_items
 from convert.plan import (
     ShardTask,
     expect_splits,
@@ -23,44 +24,18 @@ from convert.record import Item
 from convert.sample.transform import TRANSFORM_VERSION
 from convert.sources.files import DataRoot
 from convert.sources.source import ready_splits
-from shards.errors import CorruptShardError
 from shards.manifest import FORMAT_VERSION, NO_OVERLAP, EvalOverlap, read_info
 from shards.storage import WORK
 
 
-def items_path(out: Path, task: ShardTask) -> Path:
-    """Where a task finds its items."""
-    return out / WORK / task.folder / f"{task.shard}.items"
-
-
-def write_items(path: Path, items: Sequence[Item]) -> None:
-    """Spool a task's items; `read_items` notices a file that is cut short."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.msgpack.encode(items))
-
-
-def read_items(out: Path, task: ShardTask) -> list[Item]:
-    """The items of a task.
-
-    Raises:
-        CorruptShardError: if the spooled file is not whole.
-    """
-    path = items_path(out, task)
-    try:
-        items = msgspec.msgpack.decode(path.read_bytes(), type=list[Item])
-    except msgspec.DecodeError as error:
-        raise CorruptShardError(f"{path}: {error}; run again to plan anew") from error
-    if len(items) != task.count:
-        raise CorruptShardError(f"{path}: {len(items)} items, planned were {task.count}")
-    return items
-
-
 class SplitPlan(msgspec.Struct, frozen=True):
-    """What is to become of one split.
+    """The planned shards of one split.
 
     Attributes:
-        foreign: shards on disk that this plan would replace or leave over.
-        evaluated: photos of a train split that are evaluated on, too.
+        pending: shards to convert; the others are done.
+        foreign: shards on disk from another plan, which this plan would replace or delete.
+        digest: of the plan.
+        evaluated: photos of a train split that are also in evaluation splits.
     """
 
     items: int
@@ -72,11 +47,11 @@ class SplitPlan(msgspec.Struct, frozen=True):
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
-    """What is to become of one source; small, as it travels between processes.
+    """The planned shards of one source. Small, because it travels between processes.
 
     Attributes:
-        refused: why nothing of it can be converted, and the kind of that error; "" where it can.
-        broken: the files are not what they should be: the run must not begin.
+        refused: why nothing of it can be converted, and the class of that error; "" if it can.
+        broken: whether its files do not have the published layout: then the run must not start.
     """
 
     source: str
@@ -85,16 +60,21 @@ class SourcePlan(msgspec.Struct, frozen=True):
     kind: str = ""
     broken: bool = False
 
+    @property
+    def pending(self) -> int:
+        """Shards to convert."""
+        return sum(split.pending for split in self.splits.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """A picklable function from a source's name to its plan.
+    """A picklable function from the name of a source to its plan.
 
     Attributes:
-        splits: only these; None for all.
+        splits: plan only these; None for all.
         limit: items per split; None for all.
-        retry_rejected: make shards again of whose items some were rejected.
-        exclude_eval: leave photos out of train that some source evaluates on.
+        retry_rejected: convert shards again that have rejected items.
+        exclude_eval: drop photos from train that are in an evaluation split.
     """
 
     config: Config
@@ -106,7 +86,7 @@ class Planner:
     exclude_eval: bool
 
     def __call__(self, name: str) -> SourcePlan:
-        """Plan the source; its pending tasks are left in the work folder for `read_tasks`."""
+        """Plan the source, and write its pending tasks to the work folder for `read_tasks`."""
         try:
             source = self.config.sources[name].source
             items = list(source.scan(self.root))
@@ -116,87 +96,93 @@ class Planner:
             return SourcePlan(name, refused=str(error), kind=type(error).__name__, broken=True)
         except RecordError as error:
             return SourcePlan(name, refused=str(error), kind=type(error).__name__)
-        by_split: dict[str, list[Item]] = {split: [] for split in self._wanted(name)}
+        by_split: dict[str, list[Item]] = {split: [] for split in self._wanted_splits(name)}
         for item in items:
             if item.split in by_split:
                 by_split[item.split].append(item)
         pending: list[ShardTask] = []
         plans = {
-            split: self._plan(name, split, found, pending) for split, found in by_split.items()
+            split: self._plan(name, split, split_items, pending)
+            for split, split_items in by_split.items()
         }
         if pending:
             tasks_path(self.out, name).parent.mkdir(parents=True, exist_ok=True)
             tasks_path(self.out, name).write_bytes(msgspec.msgpack.encode(pending))
         return SourcePlan(name, plans)
 
-    def _wanted(self, name: str) -> list[str]:
+    def _wanted_splits(self, name: str) -> list[str]:
         ready = ready_splits(self.config.sources[name].source, self.root)
         return [split for split in ready if self.splits is None or split in self.splits]
 
     def _plan(
         self, name: str, split: str, items: list[Item], pending: list[ShardTask]
     ) -> SplitPlan:
-        policy = self.config.plan_policy(name, self.limit)
-        seal = source_fingerprint(self.config, name)
-        items, overlap = self._without_evaluated(name, split, items)
+        """The plan of a split; its shards to convert are appended to `pending`."""
+        items, overlap = self._drop_evaluated(name, split, items)
         folder = self.out / name / split
         on_disk = {path.stem: path.stat().st_size for path in folder.glob(f"{name}-{split}-*.tar")}
         tasks: list[ShardTask] = []
-        begun = foreign = 0
-        for task, part in plan_split(name, split, items, policy, seal):
+        before = len(pending)
+        foreign = 0
+        for task, task_items in self._cut(name, split, items):
             tasks.append(task)
             info = read_info(folder / f"{task.shard}.json")
             if info is None or info.bytes != on_disk.pop(task.shard, -1):
-                again = True  # never finished, or damaged since
+                needed = True  # never finished, or damaged since
             else:
                 foreign += info.task != task.digest
                 retry = self.retry_rejected and bool(info.tally.rejected)
-                again = retry or info.task != task.digest
-            if again:
-                write_items(items_path(self.out, task), part)
+                needed = retry or info.task != task.digest
+            if needed:
+                write_items(self.out, task, task_items)
                 pending.append(task)
-                begun += 1
         return SplitPlan(
             items=sum(task.count for task in tasks),
             shards=len(tasks),
-            pending=begun,
+            pending=len(pending) - before,
             foreign=foreign + len(on_disk.keys() - {task.shard for task in tasks}),
             digest=plan_digest(tasks),
             evaluated=overlap,
         )
 
-    def _without_evaluated(
+    def _cut(
+        self, name: str, split: str, items: list[Item]
+    ) -> Iterator[tuple[ShardTask, Sequence[Item]]]:
+        policy = self.config.plan_policy(name, self.limit)
+        return plan_split(name, split, items, policy, source_fingerprint(self.config, name))
+
+    def _drop_evaluated(
         self, name: str, split: str, items: list[Item]
     ) -> tuple[list[Item], EvalOverlap]:
         if split != TRAIN:
             return items, NO_OVERLAP
-        evaluated = read_eval_photos(self.out, self.config.sources[name].handling.collection)
+        evaluated = read_eval_photos(self.out, self.config.sources[name].options.collection)
         overlap = find_overlap(items, evaluated, excluded=self.exclude_eval)
-        return leave_evaluated(items, evaluated) if self.exclude_eval else items, overlap
+        return drop_evaluated(items, evaluated) if self.exclude_eval else items, overlap
 
 
 def source_fingerprint(config: Config, name: str) -> bytes:
-    """Of everything beside the items that decides the bytes of a source's shards."""
+    """An encoding of everything but the items that decides the bytes of a source's shards."""
     return fingerprint(
         FORMAT_VERSION,
         TRANSFORM_VERSION,
         AVAILABLE,
-        config.sources[name].handling.image,
+        config.sources[name].options.image,
         sorted(config.indexes),
         name,
-        config.sources[name].handling.filters,
+        config.sources[name].options.filters,
         type(config.sources[name].source).__name__,
         config.sources[name].source,
     )
 
 
 def tasks_path(out: Path, name: str) -> Path:
-    """Where the pending tasks of a source are."""
+    """The file with the pending tasks of a source."""
     return out / WORK / name / "tasks"
 
 
 def read_tasks(out: Path, name: str) -> list[ShardTask]:
-    """The pending tasks of a source; none if it has none."""
+    """The pending tasks of a source; empty if there are none."""
     try:
         content = tasks_path(out, name).read_bytes()
     except FileNotFoundError:

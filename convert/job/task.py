@@ -1,4 +1,4 @@
-"""Make one shard: read its items, transform them, write it. Runs in a worker; knows no Ray."""
+"""One task: read its items, transform them, write the shard. Runs in a worker; knows no Ray."""
 
 import ctypes
 import sys
@@ -12,49 +12,82 @@ import msgspec
 
 from convert.errors import ImageMissingError, LabelMapError, RecordError
 from convert.image.policy import ImagePolicy
-from convert.job.prefetch import ahead
-from convert.job.scan import read_items
+from convert.job.prefetch import prefetch
 from convert.plan import ShardTask
 from convert.record import Item, Record
 from convert.sample.filters import KEEP_ALL, FilteredOut, Filters
 from convert.sample.transform import transform
 from convert.sources.files import DataRoot
 from convert.sources.source import Source
+from shards.errors import CorruptShardError
 from shards.index import IndexFormat
 from shards.manifest import ShardInfo, Tally
 from shards.sample import Sample
-from shards.storage import rejects_name
+from shards.storage import WORK, rejects_name
 from shards.writer import ShardWriter
+
+
+def items_path(out: Path, task: ShardTask) -> Path:
+    """The file with the items of a task."""
+    return out / WORK / task.folder / f"{task.shard}.items"
+
+
+def write_items(out: Path, task: ShardTask, items: Sequence[Item]) -> None:
+    """Write the items of a task, for the worker that gets the task."""
+    path = items_path(out, task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.msgpack.encode(items))
+
+
+def read_items(out: Path, task: ShardTask) -> list[Item]:
+    """The items of a task.
+
+    Raises:
+        CorruptShardError: if the file is cut short or has another number of items.
+    """
+    path = items_path(out, task)
+    try:
+        items = msgspec.msgpack.decode(path.read_bytes(), type=list[Item])
+    except msgspec.DecodeError as error:
+        raise CorruptShardError(f"{path}: {error}; run the same command again") from error
+    if len(items) != task.count:
+        raise CorruptShardError(
+            f"{path}: {len(items)} items, expected {task.count}; run the same command again"
+        )
+    return items
+
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Parameters of glibc's `mallopt` (malloc.h)."""
-_KEPT = 1 << 30
-"""Bytes of free memory at the end of the heap above which they are given back after all."""
+_MAX_FREE = 1 << 30
+"""Bytes of free memory at the end of the heap above which the heap is trimmed after all."""
 
 
-def keep_memory() -> bool:
-    """Have this process keep what it frees; whether its C library can be told so.
+def keep_freed_memory() -> bool:
+    """Make this process reuse the memory that it frees; whether the C library can do that.
 
-    It then holds as much as its largest photo needed, until it ends.
+    The process then holds as much memory as its largest photo needed, until it ends.
     """
     if not sys.platform.startswith("linux"):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    return mallopt is not None and bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _KEPT))
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
+    return mallopt is not None and bool(
+        mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _MAX_FREE)
+    )
 
 
 _FILTER = "filter "
 _READERS = 4
-"""Threads of a worker that wait for files while it computes."""
-_AHEAD = 64_000_000
-"""Bytes of files read and not yet worked on."""
+"""Threads of a worker that read files while the worker computes."""
+_READ_AHEAD = 64_000_000
+"""Bytes of files that are read but not yet transformed."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A row of the quarantine: an item that did not become a sample, and why.
+    """A row of the quarantine file: an item that did not become a sample, and why.
 
     Attributes:
-        error: its kind; `filter <name>` where the config leaves the item out.
+        error: class of the error; `filter <name>` if a filter of the config dropped the item.
     """
 
     source: str
@@ -67,7 +100,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """An item that did, what was normalised in it, and the bytes it was made from."""
+    """An item that became a sample, what was normalised, and the bytes that were read for it."""
 
     sample: Sample
     notes: tuple[str, ...]
@@ -93,8 +126,8 @@ class ShardMaker:
     out: Path
 
     def __call__(self, task: ShardTask) -> ShardInfo:
-        """Make the shard and its quarantine file in one transaction."""
-        keep_memory()
+        """Write the shard and its quarantine file in one transaction."""
+        keep_freed_memory()
         rejections: list[Rejection] = []
         notes: Counter[str] = Counter()
         bytes_in = 0
@@ -107,12 +140,14 @@ class ShardMaker:
                     notes.update(result.notes)
                     bytes_in += result.bytes_in
             kinds = Counter(row.error for row in rejections)
-            left_out = {k.removeprefix(_FILTER): n for k, n in kinds.items() if _FILTER in k}
-            lost = {kind: n for kind, n in kinds.items() if _FILTER not in kind}
+            filtered = {k.removeprefix(_FILTER): n for k, n in kinds.items() if _FILTER in k}
+            rejected = {kind: n for kind, n in kinds.items() if _FILTER not in kind}
             rows = msgspec.json.Encoder().encode_lines(rejections)
             return shard.commit(
                 task=task.digest,
-                tally=Tally(task.count, _sorted(lost), _sorted(notes), bytes_in, _sorted(left_out)),
+                tally=Tally(
+                    task.count, _sorted(rejected), _sorted(notes), bytes_in, _sorted(filtered)
+                ),
                 indexes=self.indexes,
                 beside={rejects_name(task.shard): rows} if rejections else {},
             )
@@ -121,22 +156,24 @@ class ShardMaker:
         recipe = self.recipes[task.source]
         with recipe.source.open(self.root) as record_of:
             read = partial(_read, self.root, recipe.policy.max_bytes)
-            described = (_describe(record_of, item) for item in items)
-            for found in ahead(read, described, threads=_READERS, weigh=_weigh, budget=_AHEAD):
-                file = found.record.file if found.record else ""
+            inputs = (_open_item(record_of, item) for item in items)
+            for loaded in prefetch(
+                read, inputs, threads=_READERS, size_of=_bytes_read, budget=_READ_AHEAD
+            ):
+                file = loaded.record.file if loaded.record else ""
                 try:
-                    yield _transform(f"{task.source}-{found.item.id}", found, recipe)
-                except FilteredOut as out:
-                    kind, why = f"{_FILTER}{out.filter}", str(out)
-                    yield Rejection(task.source, task.split, found.item.id, file, kind, why)
+                    yield _transform(f"{task.source}-{loaded.item.id}", loaded, recipe)
+                except FilteredOut as error:
+                    kind, why = f"{_FILTER}{error.filter}", str(error)
+                    yield Rejection(task.source, task.split, loaded.item.id, file, kind, why)
                 except RecordError as error:
                     kind, why = type(error).__name__, str(error)
-                    yield Rejection(task.source, task.split, found.item.id, file, kind, why)
+                    yield Rejection(task.source, task.split, loaded.item.id, file, kind, why)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """An item with what was read for it, or why that could not be."""
+class _LoadedItem:
+    """An item with its record and the contents of its files, or the error in getting them."""
 
     item: Item
     record: Record | None = None
@@ -145,44 +182,44 @@ class _Found:
     error: RecordError | None = None
 
 
-def _describe(record_of: Callable[[Item], Record], item: Item) -> _Found:
+def _open_item(record_of: Callable[[Item], Record], item: Item) -> _LoadedItem:
     try:
-        return _Found(item, record_of(item))
+        return _LoadedItem(item, record_of(item))
     except RecordError as error:
-        return _Found(item, error=error)
+        return _LoadedItem(item, error=error)
 
 
-def _read(root: DataRoot, max_bytes: int, found: _Found) -> _Found:
-    """With the contents of the files. Runs in a thread; changes nothing."""
-    record = found.record
+def _read(root: DataRoot, max_bytes: int, loaded: _LoadedItem) -> _LoadedItem:
+    """The input with the contents of its files. Runs in a thread."""
+    record = loaded.record
     if record is None:
-        return found
+        return loaded
     try:
         photo = root.read_first(record.photo, max_bytes=max_bytes)
         if photo is None:
             raise ImageMissingError(f"no such file; looked for {', '.join(record.photo)}")
         labels = None
         if record.labels is not None:
-            labels = root.read_first(record.labels.places, max_bytes=max_bytes)
+            labels = root.read_first(record.labels.paths, max_bytes=max_bytes)
             if labels is None:
-                places = ", ".join(record.labels.places)
-                raise LabelMapError(f"no label map; looked for {places}")
+                paths = ", ".join(record.labels.paths)
+                raise LabelMapError(f"no label map; looked for {paths}")
     except RecordError as error:
-        return replace(found, error=error)
-    return replace(found, photo=photo[1], labels=labels[1] if labels else None)
+        return replace(loaded, error=error)
+    return replace(loaded, photo=photo[1], labels=labels[1] if labels else None)
 
 
-def _weigh(found: _Found) -> int:
-    return len(found.photo) + len(found.labels or b"")
+def _bytes_read(loaded: _LoadedItem) -> int:
+    return len(loaded.photo) + len(loaded.labels or b"")
 
 
-def _transform(key: str, found: _Found, recipe: Recipe) -> Converted:
-    if found.error is not None or found.record is None:
-        raise found.error or AssertionError(found.item)
+def _transform(key: str, loaded: _LoadedItem, recipe: Recipe) -> Converted:
+    if loaded.error is not None or loaded.record is None:
+        raise loaded.error or AssertionError(loaded.item)
     sample, notes = transform(
-        key, found.record, found.photo, found.labels, recipe.policy, filters=recipe.filters
+        key, loaded.record, loaded.photo, loaded.labels, recipe.policy, filters=recipe.filters
     )
-    return Converted(sample, notes, _weigh(found))
+    return Converted(sample, notes, _bytes_read(loaded))
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -1,1 +1,1 @@
-"""The sources a config may name. Adding one is one file here and one line in the registry."""
+"""The sources that a config may name. A new source is one file here and one line in `kinds`."""

@@ -1,9 +1,8 @@
-"""Photos and one annotation file for each split, in one of several layouts."""
+"""Sources with one annotation file and some folders of photos for each split."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
 
 from convert.errors import ConfigError
 from convert.record import Item, Paths, Record
@@ -14,18 +13,17 @@ from convert.sources.source import Need, needs_by_split, ready_splits
 
 @dataclass(frozen=True)
 class AnnotationFiles:
-    """A source of that shape.
+    """A source with one annotation file for each split, in one of several layouts.
 
     Attributes:
-        layout: of its files; a name of `convert.sources.annotations.registry`.
-        annotations: split -> places of its file.
-        photos: split -> folders its photos may be in.
+        layout: of its annotation files; a name of `convert.sources.annotations.registry`.
+        annotations: split -> paths at which its file may be.
+        photos: split -> folders in which its photos may be.
     """
 
     layout: str
     annotations: Mapping[str, Paths]
     photos: Mapping[str, Paths]
-    table: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -33,22 +31,25 @@ class AnnotationFiles:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """As configured."""
+        """The splits of the config entry."""
         return tuple(self.annotations)
 
     def needs(self) -> tuple[Need, ...]:
-        """A file and a folder for each split."""
-        return needs_by_split({"annotations": self.annotations, "photos": self.photos})
+        """An annotation file and a folder of photos for each split."""
+        return (
+            *needs_by_split("annotations", self.annotations),
+            *needs_by_split("photos", self.photos),
+        )
 
     def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
-        """One item per photo, with everything its file says about it."""
+        """Yield one item per photo, with all its annotations."""
         for split in ready_splits(self, root, splits):
-            place = root.find(self.annotations[split]) or ""
-            for item_id, data in LAYOUTS[self.layout].scan(root, place):
+            path = root.find(self.annotations[split]) or ""
+            for item_id, data in LAYOUTS[self.layout].scan(root, path):
                 yield Item(item_id, split, data)
 
     def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
-        """Nothing to open: an item carries its annotations."""
+        """The function from an item to its record; an item holds all its annotations."""
         del root
         return nullcontext(self._record)
 

@@ -1,4 +1,4 @@
-"""Where a file that a config or an annotation names really is, below the data's root."""
+"""Files that a config or an annotation names, found and read below the data's root."""
 
 import errno
 import os
@@ -10,38 +10,38 @@ from convert.errors import ImageBudgetError, SourceLayoutError, UnsafePathError
 from convert.record import Paths
 
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG))
-"""What the system says of a name that no photo has, however strange the name."""
+"""Errors of `open` that mean that there is no such photo, however odd its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """The folder with everything that was downloaded. Only ever read.
+    """The folder with all downloads. It is never written to.
 
-    Records, plans and quarantine rows hold paths relative to it: where the data lies decides no
-    byte of a shard.
+    Records, plans and quarantine rows hold paths relative to it, so that the location of the data
+    decides no byte of a shard.
     """
 
     path: Path
 
-    def find(self, places: Paths) -> str | None:
-        """The first place that exists, or None."""
-        return next((place for place in places if self.locate(place).exists()), None)
+    def find(self, paths: Paths) -> str | None:
+        """The first path that exists, or None."""
+        return next((path for path in paths if self.locate(path).exists()), None)
 
-    def read_annotation(self, place: str) -> bytes:
+    def read_annotation(self, path: str) -> bytes:
         """The content of an annotation file.
 
         Raises:
             SourceLayoutError: if it cannot be read.
         """
         try:
-            return self.locate(place).read_bytes()
+            return self.locate(path).read_bytes()
         except OSError as error:
             raise SourceLayoutError(
-                f"{place}: {error.strerror}; expected a readable file"
+                f"{path}: {error.strerror}; expected a readable file"
             ) from error
 
     def names(self, folder: str, suffix: str) -> list[str]:
-        """Sorted names of a folder's files that end in `suffix`; hidden ones are left out.
+        """Sorted names of the files in a folder that end in `suffix`, without hidden files.
 
         Raises:
             SourceLayoutError: if the folder cannot be listed.
@@ -53,52 +53,52 @@ class DataRoot:
             raise SourceLayoutError(f"{folder}: {error.strerror}; expected a folder") from error
         return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")
 
-    def read_first(self, places: Paths, *, max_bytes: int) -> tuple[str, bytes] | None:
-        """(place, content) of the first place that exists, or None.
+    def read_first(self, paths: Paths, *, max_bytes: int) -> tuple[str, bytes] | None:
+        """(path, content) of the first path that exists, or None.
 
         Raises:
-            UnsafePathError: if a place would leave the root.
+            UnsafePathError: if a path would leave the root.
             ImageBudgetError: if the file is larger than `max_bytes`; it is not read.
-            OSError: if a file exists but the disk will not give it; that is no fault of the data.
+            OSError: if a file exists but cannot be read: a fault of the machine, not of the data.
         """
-        for place in places:
+        for path in paths:
             try:
-                with self.locate(place).open("rb") as stream:
+                with self.locate(path).open("rb") as stream:
                     size = os.fstat(stream.fileno()).st_size
                     if size > max_bytes:
-                        raise ImageBudgetError(f"{place}: {size} bytes, the limit is {max_bytes}")
-                    return place, stream.read()
+                        raise ImageBudgetError(f"{path}: {size} bytes, the limit is {max_bytes}")
+                    return path, stream.read()
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
         return None
 
-    def locate(self, place: str) -> Path:
-        """The path of a place, for libraries that open files themselves.
+    def locate(self, path: str) -> Path:
+        """The absolute path, for libraries that open files themselves.
 
         Raises:
             UnsafePathError: if it would leave the root.
         """
-        return self.path / safe_place(place)
+        return self.path / safe_path(path)
 
 
-def safe_place(place: str) -> PurePosixPath:
-    """A relative path that stays below where it begins.
+def safe_path(path: str) -> PurePosixPath:
+    """The relative path, if it stays below the folder it is relative to.
 
-    Links inside the data's folder are the owner's business and are followed; names that come out
-    of an annotation file are a stranger's.
+    Links inside the data's folder belong to its owner and are followed. Names in an annotation
+    file come from strangers and are checked.
 
     Raises:
-        UnsafePathError: for an absolute path, `..`, a backslash, a control character or half of a
+        UnsafePathError: for an absolute path, `..`, a backslash, a control character, or half of a
             surrogate pair, which no file name can hold.
     """
-    path = PurePosixPath(place)
-    odd = any(c < " " or c == "\\" or "\ud800" <= c <= "\udfff" for c in place)
-    if odd or path.is_absolute() or ".." in path.parts or not path.parts:
-        raise UnsafePathError(f"{place!r}: expected a path below the data's folder")
-    return path
+    parsed = PurePosixPath(path)
+    odd = any(c < " " or c == "\\" or "\ud800" <= c <= "\udfff" for c in path)
+    if odd or parsed.is_absolute() or ".." in parsed.parts or not parsed.parts:
+        raise UnsafePathError(f"{path!r}: expected a path below the data's folder")
+    return parsed
 
 
-def join_places(folders: Iterable[str], name: str) -> Paths:
-    """The same file name in each of several folders."""
+def join_paths(folders: Iterable[str], name: str) -> Paths:
+    """The paths of one file name in several folders."""
     return tuple(f"{folder}/{name}" for folder in folders)

@@ -1,4 +1,4 @@
-"""GranD's pre-training annotations: grounded short captions, and expressions for objects.
+"""GranD's pre-training annotations: short grounded captions, and expressions for objects.
 
 Layout: mbzuai-oryx/groundingLMM, GranD/prepare_annotations. Boxes are corners, x0 y0 x1 y1.
 """
@@ -10,48 +10,68 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
-from convert.errors import AnnotationError, SpanError
+from convert.errors import AnnotationError, SourceLayoutError, SpanError
 from convert.record import Item, Paths, RawMask, RawRegion, Record, RunLengths
 from convert.sources.annotations.coco import parse_rle
-from convert.sources.annotations.lmdb_json import open_database, read_keys
-from convert.sources.files import DataRoot, join_places
-from convert.sources.source import Need, make_id
+from convert.sources.annotations.lmdb_json import DATA_FILE, open_database, read_keys
+from convert.sources.files import DataRoot, join_paths
+from convert.sources.source import Need, Remark, make_id, ready_splits
 from shards.sample import Box, Rle, Size, Span
 
 _LISTS = {"train": "_Train.txt", "val": "_Val.txt"}
+"""Split -> how the name of its list of keys ends."""
 _RESIDUE = re.compile(r"\s*\b(?:ass)?istant:\s*|^\s*(?:ass)?istant\b\s*", re.IGNORECASE)
-"""What a language model left in front of, or inside, its answers. Upstream removes the letters
-wherever they stand; "a shop assistant" keeps hers here."""
+"""What a language model left in front of or inside its answers. Upstream removes these letters
+everywhere; here the word in "a shop assistant" stays."""
 _TRACE = re.compile("istant", re.IGNORECASE)
-"""In every residue, and quick to look for: most phrases have none."""
+"""A fast test: in every residue, and in hardly any phrase without one."""
 
 
 @dataclass(frozen=True)
 class Grand:
-    """One of the databases, and the photos of SA-1B.
+    """One of GranD's databases, and the photos of SA-1B.
 
     Attributes:
-        database: places of the LMDB's folder.
-        photos: folders the photos may be in.
-        holds: what the database's rows are.
+        database: paths at which the LMDB's folder may be.
+        photos: folders in which the photos may be.
+        holds: what a row of the database is.
     """
 
     database: Paths
     photos: Paths
     holds: Literal["captions", "expressions"]
-    table: ClassVar[None] = None
+    may_be_empty: ClassVar[Collection[str]] = tuple(_LISTS)
+    """The lists of keys are optional: without them every key is of train."""
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those that have a list of keys."""
+        """The splits that lists of keys are published for."""
         return tuple(_LISTS)
 
     def needs(self) -> tuple[Need, ...]:
-        """A database and photos; the lists of keys may be absent."""
-        return (Need("database", self.database), Need("photos", self.photos))
+        """A database and a folder of photos. The lists of keys are optional."""
+        return (Need("database", self.database, holds=DATA_FILE), Need("photos", self.photos))
+
+    def check(self, root: DataRoot) -> Iterator[Remark]:
+        """Report a database that cannot be opened, and entries that no list of keys names."""
+        folder = root.find(self.database)
+        if folder is None:
+            return
+        try:
+            with open_database(root, folder):
+                pass
+        except SourceLayoutError as error:
+            yield Remark("unreadable", str(error))
+            return
+        unlisted = read_keys(root, folder, _LISTS).unlisted
+        if unlisted:
+            text = f"{unlisted:,} entries of {folder} are in no list of keys, and left out"
+            yield Remark("note", text)
 
     def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
-        """One item per key."""
+        """Yield one item per key."""
+        if not ready_splits(self, root):
+            return
         keys = read_keys(root, root.find(self.database) or "", _LISTS)
         for split, names in keys.by_split.items():
             for name in names if splits is None or split in splits else ():
@@ -60,7 +80,7 @@ class Grand:
 
     @contextmanager
     def open(self, root: DataRoot) -> Iterator[Callable[[Item], Record]]:
-        """Open the database; every worker has its own view of it."""
+        """Open the database and yield the function from an item to its record."""
         with open_database(root, root.find(self.database) or "") as database:
 
             def record_of(item: Item) -> Record:
@@ -80,7 +100,7 @@ class Grand:
         except (KeyError, TypeError, ValueError) as error:
             raise AnnotationError(f"{name}: row of no known form: {error!r}") from error
         return Record(
-            photo=join_places(self.photos, name),
+            photo=join_paths(self.photos, name),
             file=name,
             size=_size(regions),
             captions=captions,
@@ -116,9 +136,9 @@ def _span(value: Any, caption: int, text: str) -> Span | None:
 
 
 def _expressed(row: Mapping[str, Any], notes: list[str]) -> RawRegion:
-    said = row.get("attribute")
-    words = [] if said is None else [said] if isinstance(said, str) else [str(s) for s in said]
-    phrases = tuple(phrase for text in words if (phrase := _clean(text, notes)))
+    value = row.get("attribute")
+    texts = [] if value is None else [value] if isinstance(value, str) else map(str, value)
+    phrases = tuple(phrase for text in texts if (phrase := _clean(text, notes)))
     if not phrases:
         notes.append("object without an expression")
     return RawRegion(
@@ -130,11 +150,11 @@ def _expressed(row: Mapping[str, Any], notes: list[str]) -> RawRegion:
 
 
 def _clean(text: str, notes: list[str]) -> str:
-    found = text.strip()
-    if not _TRACE.search(found):
-        return found
+    stripped = text.strip()
+    if not _TRACE.search(stripped):
+        return stripped
     phrase = _RESIDUE.sub(" ", text).strip()
-    if phrase != found:
+    if phrase != stripped:
         notes.append("language model's residue removed")
     return phrase
 
@@ -151,11 +171,11 @@ def _masks(value: Any) -> tuple[RawMask, ...]:
 
 
 def _ids(row: Mapping[str, Any]) -> dict[str, int]:
-    """Ids are not unique: an object and a floating object may share one."""
+    """The id of a row, if it has one. An object and a floating object may share an id."""
     return {"object_id": row["id"]} if isinstance(row.get("id"), int) else {}
 
 
 def _size(regions: tuple[RawRegion, ...]) -> Size | None:
-    """Of the first mask: the annotation itself does not say the photo's size."""
+    """The size of the first mask: the annotations do not give the size of the photo."""
     sizes = [m.size for region in regions for m in region.masks if isinstance(m, Rle | RunLengths)]
     return sizes[0] if sizes else None

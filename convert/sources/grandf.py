@@ -1,16 +1,18 @@
-"""GranD-f: captions whose phrases are grounded in masks. Training rows, and val/test truth."""
+"""GranD-f: captions with phrases grounded in masks.
+
+Training files hold rows; the files of val and test hold ground truth.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import ClassVar
 
 import msgspec
 
 from convert.geometry import box_from_xywh
 from convert.record import Item, Paths, RawRegion, Record, RunLengths
-from convert.sources.annotations.coco import parse_segmentation, photo_places
+from convert.sources.annotations.coco import parse_segmentation, photo_paths
 from convert.sources.annotations.grounded_captions import (
     CaptionRow,
     Grounding,
@@ -42,7 +44,7 @@ class _Mask(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Data(msgspec.Struct, frozen=True, array_like=True):
-    """Everything about one photo: rows of a training file, or ground truth."""
+    """The annotations of one photo: rows of a training file, or ground truth."""
 
     file: str
     rows: list[_Row] = []
@@ -55,39 +57,36 @@ _decoder = msgspec.msgpack.Decoder(_Data)
 
 @dataclass(frozen=True)
 class GrandF:
-    """One dataset of the family.
+    """One dataset in the layout of GranD-f.
 
     Attributes:
-        rows: split -> places of a file of training rows.
-        photos: split -> folders its photos may be in.
-        truth_captions: split -> places of a `*_gcg_coco_caption_gt.json`.
-        truth_masks: split -> places of a `*_gcg_coco_mask_gt.json`.
+        rows: split -> paths at which its file of training rows may be.
+        photos: split -> folders in which its photos may be.
+        truth_captions: split -> paths at which its `*_gcg_coco_caption_gt.json` may be.
+        truth_masks: split -> paths at which its `*_gcg_coco_mask_gt.json` may be.
     """
 
     rows: Mapping[str, Paths]
     photos: Mapping[str, Paths]
     truth_captions: Mapping[str, Paths] = field(default_factory=dict)
     truth_masks: Mapping[str, Paths] = field(default_factory=dict)
-    table: ClassVar[None] = None
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those with rows, then those with ground truth."""
+        """The splits with rows, then the splits with ground truth."""
         return (*self.rows, *self.truth_captions)
 
     def needs(self) -> tuple[Need, ...]:
         """Annotations and photos of each split."""
-        return needs_by_split(
-            {
-                "rows": self.rows,
-                "captions": self.truth_captions,
-                "masks": self.truth_masks,
-                "photos": self.photos,
-            }
+        return (
+            *needs_by_split("annotations", self.rows, name="rows"),
+            *needs_by_split("annotations", self.truth_captions, name="captions"),
+            *needs_by_split("annotations", self.truth_masks, name="masks"),
+            *needs_by_split("photos", self.photos),
         )
 
     def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
-        """One item per photo, with all captions about it."""
+        """Yield one item per photo, with all its captions."""
         for split in ready_splits(self, root, splits):
             scan = self._scan_rows if split in self.rows else self._scan_truth
             photos = scan(root, split)
@@ -121,13 +120,13 @@ class GrandF:
         return photos
 
     def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
-        """Nothing to open: an item carries its annotations."""
+        """The function from an item to its record; an item holds all its annotations."""
         del root
         return nullcontext(self._record)
 
     def _record(self, item: Item) -> Record:
         data = _decoder.decode(item.data)
-        photo = photo_places(self.photos[item.split], data.file)
+        photo = photo_paths(self.photos[item.split], data.file)
         return _record_of_rows(data, photo) if data.rows else _record_of_truth(data, photo)
 
 
@@ -160,22 +159,22 @@ def _region(grounding: Grounding, caption: int) -> RawRegion:
 
 
 def _record_of_truth(data: _Data, photo: Paths) -> Record:
-    """Labels and masks are regions of their own: the published truth does not link them."""
+    """A record with separate regions for labels and masks: the ground truth does not link them."""
     labels = [RawRegion(phrases=(label,)) for row in data.captions for label in row.labels]
     notes: list[str] = []
-    found: list[RawRegion] = []
+    masks: list[RawRegion] = []
     for mask in data.masks:
-        parts, said = parse_segmentation(mask.segmentation)
+        parts, part_notes = parse_segmentation(mask.segmentation)
         box = box_from_xywh(*mask.bbox) if mask.bbox else None
-        found.append(RawRegion(box=box, masks=parts, ids={"ann_id": mask.id}))
-        notes += said
-    sizes = [p.size for region in found for p in region.masks if isinstance(p, Rle | RunLengths)]
+        masks.append(RawRegion(box=box, masks=parts, ids={"ann_id": mask.id}))
+        notes += part_notes
+    sizes = [p.size for region in masks for p in region.masks if isinstance(p, Rle | RunLengths)]
     return Record(
         photo=photo,
         file=data.file,
         size=sizes[0] if sizes else None,
         ids={"caption_ids": tuple(row.id for row in data.captions)},
         captions=tuple(strip_caption(row.caption) for row in data.captions),
-        regions=(*labels, *found),
+        regions=(*labels, *masks),
         notes=tuple(notes),
     )

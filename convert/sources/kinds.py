@@ -1,4 +1,4 @@
-"""The sources a config may name: `kind` -> dataclass whose fields are the entry's other keys."""
+"""The kinds of sources: `kind` of a config entry -> dataclass with the entry's other keys."""
 
 from convert.sources.annotation_files import AnnotationFiles
 from convert.sources.grand import Grand

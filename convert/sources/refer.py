@@ -1,24 +1,23 @@
-"""RefCOCO and its kin: several expressions for each of several objects in a photo."""
+"""RefCOCO, RefCOCO+, RefCOCOg, RefCLEF: referring expressions for objects of a photo."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
 
 import msgspec
 
 from convert.errors import AnnotationError
 from convert.geometry import box_from_xywh
 from convert.record import Item, Paths, RawRegion, Record
-from convert.sources.annotations.coco import CocoImage, parse_segmentation, photo_places
+from convert.sources.annotations.coco import CocoImage, parse_segmentation, photo_paths
 from convert.sources.annotations.refer_files import ReferPhoto, read_refer
-from convert.sources.files import DataRoot
-from convert.sources.source import Need
+from convert.sources.files import DataRoot, join_paths
+from convert.sources.source import Need, ready_splits
 
 
 class _Thing(msgspec.Struct, frozen=True, array_like=True):
-    """An annotation and all expressions for it; no box where its row is missing."""
+    """An object and all its expressions; `bbox` is None if instances.json lacks the object."""
 
     ann_id: int | str
     ref_ids: tuple[int, ...]
@@ -40,47 +39,46 @@ _decoder = msgspec.msgpack.Decoder(_Data)
 
 @dataclass(frozen=True)
 class Refer:
-    """One dataset of the family.
+    """One dataset in the layout of REFER.
 
     Attributes:
-        folder: places of the folder with the refs and `instances.json`.
-        refs: name of the pickle in it, which is to say, whose splits.
-        photos: folders the photos may be in.
-        splits: the splits that this pickle has.
+        folder: paths at which the folder with the refs and `instances.json` may be.
+        refs: name of the pickle of refs in it. Each author's splits have a pickle of their own.
+        photos: folders in which the photos may be.
+        splits: of this pickle.
     """
 
     folder: Paths
     refs: str
     photos: Paths
     splits: tuple[str, ...]
-    table: ClassVar[None] = None
 
     def needs(self) -> tuple[Need, ...]:
-        """Refs, instances and photos: without one of them there is nothing."""
+        """Refs, instances and photos. No split can be converted without one of them."""
         return (
-            Need("refs", tuple(f"{folder}/{self.refs}" for folder in self.folder)),
-            Need("instances", tuple(f"{folder}/instances.json" for folder in self.folder)),
+            Need("annotations", join_paths(self.folder, self.refs), name="refs"),
+            Need("annotations", join_paths(self.folder, "instances.json"), name="instances"),
             Need("photos", self.photos),
         )
 
     def scan(self, root: DataRoot, splits: Collection[str] | None = None) -> Iterator[Item]:
-        """One item per photo and split, with its objects in the order the refs name them."""
+        """Yield one item per photo and split, with its objects in the order of the refs."""
         folder = root.find(self.folder)
-        if folder is None:
+        if folder is None or not ready_splits(self, root):
             return
         photos = list(read_refer(root, folder, self.refs))
-        seen = Counter(photo.image_id for photo in photos)
+        splits_of = Counter(photo.image_id for photo in photos)
         for photo in photos:
             if splits is not None and photo.split not in splits:
                 continue
-            # Some split files put one photo into several splits; then the key must say which.
-            suffix = f"-{photo.split}" if seen[photo.image_id] > 1 else ""
+            # Some pickles have one photo in several splits. The key must then name the split.
+            suffix = f"-{photo.split}" if splits_of[photo.image_id] > 1 else ""
             data = _Data(photo.image_id, photo.image, _things(photo))
             item_id = f"{photo.image_id:012d}{suffix}"
             yield Item(item_id, photo.split, msgspec.msgpack.encode(data))
 
     def open(self, root: DataRoot) -> AbstractContextManager[Callable[[Item], Record]]:
-        """Nothing to open: an item carries its annotations."""
+        """The function from an item to its record; an item holds all its annotations."""
         del root
         return nullcontext(self._record)
 
@@ -91,11 +89,11 @@ class Refer:
         regions: list[RawRegion] = []
         notes: list[str] = []
         for thing in data.things:
-            region, found = _region(thing)
+            region, region_notes = _region(thing)
             regions.append(region)
-            notes += found
+            notes += region_notes
         return Record(
-            photo=photo_places(self.photos, data.image.file_name),
+            photo=photo_paths(self.photos, data.image.file_name),
             file=data.image.file_name,
             size=data.image.size,
             ids={"image_id": data.image_id},
@@ -105,7 +103,7 @@ class Refer:
 
 
 def _things(photo: ReferPhoto) -> tuple[_Thing, ...]:
-    """The refs, grouped by the annotation they name."""
+    """The objects of a photo, each with the refs that name it."""
     groups: dict[int | str, list[int]] = {}
     for number, ref in enumerate(photo.refs):
         groups.setdefault(ref.ann_id, []).append(number)
@@ -129,8 +127,7 @@ def _thing(photo: ReferPhoto, ann_id: int | str, numbers: list[int]) -> _Thing:
 def _region(thing: _Thing) -> tuple[RawRegion, tuple[str, ...]]:
     if thing.bbox is None:
         raise AnnotationError(
-            f"ref {thing.ref_ids[0]} names annotation {thing.ann_id}, "
-            f"which instances.json does not hold"
+            f"ref {thing.ref_ids[0]} names annotation {thing.ann_id}, which instances.json lacks"
         )
     masks, notes = parse_segmentation(thing.segmentation)
     region = RawRegion(

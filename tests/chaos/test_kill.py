@@ -1,4 +1,4 @@
-"""Kill the program where it stands, start it again: nothing shows in the end."""
+"""Kill the program at any time and run it again: the shards are the same."""
 
 import os
 import random
@@ -16,54 +16,54 @@ pytestmark = pytest.mark.chaos
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """A shell that runs tests in the background makes them deaf to SIGINT, and all they start."""
+    """Accept SIGINT: a shell that runs tests in the background makes them ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 def start(miniature, out, config, workers):
-    """Begin a run in a process group of its own; what it says goes to a file beside `out`."""
+    """Start a run in a process group of its own; its log goes to a file beside `out`."""
     arguments = ["--root", miniature.root, "--out", out, "--config", config]
-    with said_file(out).open("w") as said:
+    with log_path(out).open("w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "convert.run", "--all", "--workers", str(workers)]
             + [str(argument) for argument in arguments],
             cwd=REPOSITORY,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=log,
             start_new_session=True,
         )
 
 
-def said_file(out):
+def log_path(out):
     return out.with_name(f"{out.name}.log")
 
 
 def finish(miniature, out, config, workers):
     process = start(miniature, out, config, workers)
-    assert process.wait(timeout=240) == 0, said_file(out).read_text()
+    assert process.wait(timeout=240) == 0, log_path(out).read_text()
 
 
 def work_begins(out, process):
-    """Wait for the first file of a shard, so that kills land in the work and not in imports."""
+    """Wait for the first file of a shard, so that the kill does not hit the imports."""
     while process.poll() is None and not any(out.glob("*/*/.*.tmp")):
         time.sleep(0.002)
 
 
 def assert_no_half_shard(out):
-    """What a reader may see at any time: a commit record only beside its whole tar."""
+    """A reader must never see the record of a shard without its tar."""
     for record in out.glob("*/*/*-[0-9]*.json"):
         assert record.with_suffix(".tar").is_file()
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_killed_in_process(miniature, converted, small_shards, tmp_path, seed):
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(3):
         process = start(miniature, tmp_path, small_shards, 0)
         work_begins(tmp_path, process)
-        time.sleep(chance.uniform(0, 0.25))
+        time.sleep(rng.uniform(0, 0.25))
         process.kill()
         process.wait()
         assert_no_half_shard(tmp_path)
@@ -90,7 +90,7 @@ def test_driver_killed_on_ray(draw_miniature, small_shards, tmp_path, seed):
 
 @pytest.mark.ray
 def test_workers_killed_on_ray(draw_miniature, small_shards, tmp_path):
-    """A lost worker's shard is made again within the same run."""
+    """The shard of a lost worker is converted again in the same run."""
     drawn = draw_miniature(40)
     out, undisturbed = tmp_path / "out", tmp_path / "undisturbed"
     finish(drawn, undisturbed, small_shards, 0)
@@ -113,12 +113,12 @@ def test_workers_killed_on_ray(draw_miniature, small_shards, tmp_path):
 @pytest.mark.ray
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_asked_to_stop(draw_miniature, small_shards, tmp_path, number, workers):
+def test_a_signal_stops_the_run(draw_miniature, small_shards, tmp_path, number, workers):
     drawn = draw_miniature(40)
     process = start(drawn, tmp_path, small_shards, workers)
     work_begins(tmp_path, process)
     os.killpg(process.pid, number)
-    assert process.wait(timeout=20) == 130, said_file(tmp_path).read_text()
+    assert process.wait(timeout=20) == 130, log_path(tmp_path).read_text()
     assert not list(tmp_path.glob("*/*/.*.tmp"))
     finish(drawn, tmp_path, small_shards, workers)
     splits = {(name, s.split) for name, truth in drawn.truths.items() for s in truth.samples}

@@ -1,4 +1,4 @@
-"""The laws of `convert.sources.source.Source`, held against every source of the shipped config."""
+"""The laws of `convert.sources.source.Source`, checked for every source of the shipped config."""
 
 import pickle
 import re
@@ -24,7 +24,7 @@ REUSE = settings(
 
 @pytest.fixture(params=sorted(CONFIG.sources))
 def named(request, defective):
-    """(name, source, root); with the defects that real data has."""
+    """(name, source, root) of a miniature with the defects of real data."""
     assert request.param in DRAWINGS, "every source of the config has a drawing in convert/demo"
     return request.param, CONFIG.sources[request.param].source, DataRoot(defective.root)
 
@@ -115,7 +115,7 @@ def test_a_record_depends_on_its_item_alone(named, data):
             assert outcome(record_of, items[position]) == expected[position]
 
 
-def test_a_record_names_only_places_below_the_root(named):
+def test_a_record_names_only_paths_below_the_root(named):
     _, source, root = named
     items = list(source.scan(root))
     with source.open(root) as record_of:
@@ -124,4 +124,4 @@ def test_a_record_names_only_places_below_the_root(named):
             if isinstance(record, tuple):
                 continue
             assert record.photo
-            assert not any(place.startswith(("/", "..")) for place in record.photo)
+            assert not any(path.startswith(("/", "..")) for path in record.photo)

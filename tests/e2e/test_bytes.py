@@ -20,7 +20,7 @@ def test_workers_decide_no_byte(miniature, converted, small_shards, tmp_path, wo
     assert done.returncode == 0, done.stderr
     assert hash_tree(tmp_path) == hash_tree(converted)
     if workers == 64:
-        assert "64 workers were asked for" in done.stderr
+        assert "64 workers were requested" in done.stderr
 
 
 @pytest.fixture

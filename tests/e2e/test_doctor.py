@@ -1,4 +1,4 @@
-"""The doctor finds every breakage and says what to do; doing it helps."""
+"""The doctor reports what is missing or wrong, and its suggested repairs work."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def diagnose(root, capsys, *sources):
 
 @pytest.fixture
 def copy(miniature, tmp_path):
-    """The miniature, to be broken."""
+    """A copy of the miniature for changes."""
     root = tmp_path / "data"
     shutil.copytree(miniature.root, root)
     return root
@@ -60,7 +60,7 @@ def problems(row):
     return [(f["text"], f["remedy"]) for f in row["findings"] if f["problem"]]
 
 
-def test_a_moved_file_is_found_and_the_link_it_tells_mends_it(copy, capsys):
+def test_a_moved_file_is_found_and_the_suggested_link_repairs_it(copy, capsys):
     (copy / "coco_2017/annotations").rename(copy / "captions of coco")
     status, found = diagnose(copy, capsys, "coco_captions")
     assert status == 1
@@ -92,7 +92,7 @@ def test_the_wrong_edition_of_a_file(copy, capsys):
     status, found = diagnose(copy, capsys, "refcoco", "ade20k")
     assert status == 1
     assert "instances.json: Expected `array`, got `int`" in problems(found["refcoco"])[0][0]
-    assert "label maps looked into are wrong" in problems(found["ade20k"])[0][0]
+    assert "label maps checked are wrong" in problems(found["ade20k"])[0][0]
 
 
 def test_rows_that_cannot_be_used(defective, capsys):
@@ -117,14 +117,14 @@ MOVED = {
         "flikcr_30k/mdetr_annotations/final_flickr_mergedGT_train.json"
     ),
 }
-"""The guide's places -> those of the reference code, of archives, and of the guide's own tree."""
+"""The guide's paths -> paths in the reference code, in archives, and in the guide's own tree."""
 
 
-def test_other_spellings_are_as_good(copy, converted, small_shards, tmp_path, capsys):
-    for place, other in MOVED.items():
+def test_other_paths_are_accepted(copy, converted, small_shards, tmp_path, capsys):
+    for path, other in MOVED.items():
         (copy / other).parent.mkdir(parents=True, exist_ok=True)
-        (copy / place).rename(copy / other)
-    # The reference code looks for the region sources' photos in a folder without train2014.
+        (copy / path).rename(copy / other)
+    # The reference code has the region sources' photos in a folder without train2014.
     (copy / "RefCoco_Reg/coco_2014").symlink_to(copy / "Refer_Segm/coco_2014/train2014")
     status, found = diagnose(copy, capsys)
     assert {name for name, row in found.items() if row["state"] != "ready"} == set()
@@ -134,7 +134,7 @@ def test_other_spellings_are_as_good(copy, converted, small_shards, tmp_path, ca
     assert hash_tree(out) == hash_tree(converted)
 
 
-def test_an_optional_split_is_no_fault(copy, capsys):
+def test_a_missing_optional_split_is_not_a_problem(copy, capsys):
     shutil.rmtree(copy / "coco_2017/val2017")
     status, found = diagnose(copy, capsys, "coco_captions")
     assert status == 0

@@ -1,4 +1,4 @@
-"""Many breakages at once: each is named, and doing what is said of each makes all ready again."""
+"""Many breakages at once: each is reported, and the suggested repairs make all ready again."""
 
 import json
 import os
@@ -30,7 +30,7 @@ PAGE = "<!DOCTYPE html>\n<html><body>AuthenticationFailed</body></html>\n"
 
 @dataclass(frozen=True)
 class Breakage:
-    """What is done to the data, and what the doctor must say; `again` is what to get anew."""
+    """A change of the data, and the expected advice; `again` names the files to download again."""
 
     source: str
     does: Callable[[Path], object]
@@ -72,7 +72,7 @@ def nest(folder: str):
 
 
 def pack(folder: str):
-    """Back into its archive, beside the folder that was made for the photos."""
+    """Pack a folder into an archive, and leave an empty folder."""
 
     def do(root):
         with zipfile.ZipFile(root / f"{folder}.zip", "w") as archive:
@@ -85,7 +85,7 @@ def pack(folder: str):
 
 
 def lose_target(root):
-    """The disk with it is now called otherwise."""
+    """The disk of the link's target is renamed."""
     (root / "disk").mkdir()
     (root / PACO).rename(root / "disk/paco")
     (root / PACO).symlink_to("../disk/paco")
@@ -121,7 +121,7 @@ BREAKAGES = {
     "a renamed folder of photos": Breakage(
         "flickr30k",
         move("flikcr_30k/train", "flikcr_30k/my pictures"),
-        "no photos of train: flikcr_30k/train is not there, nor in 6 other places; "
+        "no photos of train: flikcr_30k/train is not there, nor at 6 other paths; "
         "flikcr_30k/my pictures looks like it",
         "mkdir -p flikcr_30k && ln -sr 'flikcr_30k/my pictures' flikcr_30k/train",
     ),
@@ -160,7 +160,7 @@ BREAKAGES = {
             root / "Refer_Segm/refcoco/instances.json",
             root / MDETR / "finetune_refcoco+_train.json",
         ),
-        "nothing is said in train; are its annotations of another edition?",
+        "every text of train is empty; are its annotations of another edition?",
         "get it: https://drive.google.com/file/d/1gvH5ToNtmIr3qz7C9lNi_fDmElwAANsI/view",
         (f"{MDETR}/finetune_refcoco+_train.json",),
     ),
@@ -202,7 +202,7 @@ BREAKAGES = {
     "label maps of another edition": Breakage(
         "ade20k",
         use_full_ade,
-        "label maps looked into are wrong: ",
+        "label maps checked are wrong: ",
         "get it: http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
         (ADE,),
     ),
@@ -253,8 +253,8 @@ BREAKAGES = {
     "one of two swapped downloads": Breakage(
         "mapillary",
         swap,
-        f"no photos of train: {MAPILLARY}/training/images is not there, nor in 1 other places; "
-        f"{PASCAL}/training/images looks like it (version 2.0",
+        f"no photos of train: {MAPILLARY}/training/images is not there, nor at 1 other path; "
+        f"{PASCAL}/training/images looks like it (use version 2.0",
         f"mkdir -p {MAPILLARY}/training && ln -sr {PASCAL}/training/images ",
     ),
     "the other of them": Breakage(
@@ -274,7 +274,7 @@ def diagnose(root, capsys, *sources):
 
 
 def stamp(root):
-    """Of every file, folder and link, when it was last changed: any write shows."""
+    """The time of the last change of every file, folder and link."""
     return {str(path): path.lstat().st_ctime_ns for path in sorted([root, *root.rglob("*")])}
 
 
@@ -287,7 +287,7 @@ def problems(row):
 
 
 def restore(pristine, root, place):
-    """What a download does."""
+    """Download a file or folder again."""
     if (pristine / place).is_dir():
         shutil.copytree(pristine / place, root / place, dirs_exist_ok=True)
     else:
@@ -307,7 +307,7 @@ def copy(miniature, tmp_path):
     return root
 
 
-def test_many_breakages_are_named_and_mended(miniature, copy, capsys):
+def test_many_breakages_are_reported_and_repaired(miniature, copy, capsys):
     for breakage in BREAKAGES.values():
         breakage.does(copy)
     before = stamp(copy)
@@ -315,14 +315,14 @@ def test_many_breakages_are_named_and_mended(miniature, copy, capsys):
     assert stamp(copy) == before
     assert set(states(found).values()) <= {"incomplete", "absent"}
     for name, breakage in BREAKAGES.items():
-        told = problems(found[breakage.source])
+        reported = problems(found[breakage.source])
         assert [
             f
-            for f in told
+            for f in reported
             if breakage.text in f["text"] and f["remedy"].startswith(breakage.remedy)
-        ], (name, told)
-    assert "photos" not in found["refcoco"]["places"]
-    assert "label maps of train" not in found["coco_stuff"]["places"]
+        ], (name, reported)
+    assert "photos" not in found["refcoco"]["paths"]
+    assert "label maps of train" not in found["coco_stuff"]["paths"]
     remedies = {f["remedy"] for row in found.values() for f in row["findings"] if f["remedy"]}
     for remedy in sorted(r for r in remedies if not r.startswith("get it: http")):
         done = type_in(copy, remedy)
@@ -377,8 +377,8 @@ def test_a_database_one_folder_too_deep(copy, capsys):
     assert states(diagnose(copy, capsys, "grand_caption")) == {"grand_caption": "ready"}
 
 
-def test_a_link_on_another_disk_is_made_right(copy, capsys):
-    # What is typed must not depend on where the folder of the link really is.
+def test_a_link_on_another_disk_is_repaired(copy, capsys):
+    # The command must not depend on the real location of the link's folder.
     (copy.parent / "disk/of/others").mkdir(parents=True)
     (copy / "flikcr_30k").rename(copy.parent / "disk/of/others/flickr")
     (copy / "flikcr_30k").symlink_to(copy.parent / "disk/of/others/flickr")
@@ -436,11 +436,11 @@ def test_other_classes_of_mapillary(copy, capsys):
     )
 
 
-def test_entries_that_no_list_names_are_told(copy, capsys):
+def test_entries_in_no_list_are_reported(copy, capsys):
     path = copy / CAPTIONS / "Grand_Caption_Grounding_lmdb_Train.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[2:]))
     row = diagnose(copy, capsys, "grand_caption")["grand_caption"]
     assert row["state"] == "ready"
     assert [f["text"] for f in row["findings"]] == [
-        f"3 entries of {CAPTIONS} are in no list of keys, and left out"  # one is drawn so
+        f"3 entries of {CAPTIONS} are in no list of keys, and left out"
     ]

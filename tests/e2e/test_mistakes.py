@@ -1,4 +1,4 @@
-"""What a person gets who mistypes, misplaces, or downloads something broken."""
+"""Mistakes on the command line, misplaced files and broken downloads: messages and exit status."""
 
 import json
 import pickle
@@ -16,7 +16,7 @@ FOUR = ("grandf_ha", "ade20k", "refcoco", "coco_captions")
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
-    """A root with one source of each shape."""
+    """A root with four different sources."""
     root = tmp_path_factory.mktemp("four")
     for name in FOUR:
         draw(root, name, images=8)
@@ -32,7 +32,7 @@ def converted(four, small_shards, tmp_path_factory):
 
 @pytest.fixture
 def copy(four, tmp_path):
-    """The four, to be broken."""
+    """A copy of the four sources for changes."""
     root = tmp_path / "data"
     shutil.copytree(four, root)
     return root
@@ -50,13 +50,13 @@ def test_a_wrong_root_is_one_error_before_any_work(tmp_path, small_shards, capsy
     assert not out.exists()
 
 
-def test_an_empty_root_says_what_was_looked_for(tmp_path, small_shards, capsys):
+def test_an_empty_root_is_an_error_with_the_missing_paths(tmp_path, small_shards, capsys):
     root = tmp_path / "empty"
     root.mkdir()
     assert convert(root, tmp_path / "out", small_shards) == 2
     error = capsys.readouterr().err
-    for place in ("Refer_Segm/refcoco", "Semantic_Segm/ade20k", "coco_2017", "GranDf"):
-        assert place in error
+    for path in ("Refer_Segm/refcoco", "Semantic_Segm/ade20k", "coco_2017", "GranDf"):
+        assert path in error
 
 
 def test_output_over_the_data_is_refused(copy, small_shards, capsys):
@@ -106,9 +106,9 @@ def test_too_many_rejects_fail_the_run_and_the_row_says_why(copy, tmp_path, smal
     photo.unlink()
     out = tmp_path / "out"
     assert convert(copy, out, small_shards) == 1
-    said = capsys.readouterr()
-    assert "1 ImageMissingError" in said.out
-    assert "coco_captions: 1 of" in said.err
+    output = capsys.readouterr()
+    assert "1 ImageMissingError" in output.out
+    assert "coco_captions: 1 of" in output.err
     rows = [
         json.loads(line)
         for path in (out / "coco_captions").rglob("*.rejects.jsonl")
@@ -119,7 +119,7 @@ def test_too_many_rejects_fail_the_run_and_the_row_says_why(copy, tmp_path, smal
     assert convert(copy, out, small_shards, max_rejected=0.5) == 0
 
 
-def test_what_filters_leave_out_is_counted_by_name(copy, tmp_path, small_shards, capsys):
+def test_filtered_items_are_counted_by_filter(copy, tmp_path, small_shards, capsys):
     config = tmp_path / "glamm.yaml"
     before = "  coco_captions:\n    kind: annotation_files\n"
     text = small_shards.read_text()
@@ -129,7 +129,7 @@ def test_what_filters_leave_out_is_counted_by_name(copy, tmp_path, small_shards,
     (tmp_path / "classes").symlink_to(small_shards.parent / "classes")
     out = tmp_path / "out"
     assert convert(copy, out, config, all_=False, source=["coco_captions"]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     rows = [
         json.loads(line)
         for path in (out / "coco_captions").rglob("*.rejects.jsonl")
@@ -137,15 +137,15 @@ def test_what_filters_leave_out_is_counted_by_name(copy, tmp_path, small_shards,
     ]
     assert rows
     assert {row["error"] for row in rows} == {"filter shortest_side"}
-    assert "4 - 2 shortest_side" in " ".join(said.split())
-    assert "x caption left out by caption_words" in said
+    assert "4 - 2 shortest_side" in " ".join(output.split())
+    assert "x caption left out by caption_words" in output
     samples = [s for split in ("train", "val") for s in read_split(out / "coco_captions" / split)]
     assert len(samples) + len(rows) == 8
     assert min(min(s.original_size.height, s.original_size.width) for s in samples) >= 120
     assert min(len(text.split()) for sample in samples for text in sample.captions) >= 9
 
 
-def test_repaired_files_are_taken_up_when_asked(copy, converted, tmp_path, small_shards):
+def test_repaired_files_are_converted_on_request(copy, converted, tmp_path, small_shards):
     photo = min((copy / "coco_2017/train2017").iterdir())
     content = photo.read_bytes()
     photo.unlink()
@@ -167,7 +167,7 @@ class Evil:
         return open, (self.path, "w")
 
 
-def test_a_pickle_that_wants_a_global_is_not_obeyed(copy, tmp_path, small_shards, capsys):
+def test_a_pickle_with_a_global_is_rejected(copy, tmp_path, small_shards, capsys):
     mark = tmp_path / "obeyed"
     refs = copy / "Refer_Segm/refcoco/refs(unc).p"
     refs.write_bytes(pickle.dumps([Evil(mark)]))
@@ -181,7 +181,7 @@ def test_a_pickle_that_wants_a_global_is_not_obeyed(copy, tmp_path, small_shards
     assert (out / "coco_captions/train/manifest.json").is_file()
 
 
-def test_shards_of_another_plan_are_not_overwritten_unasked(copy, converted, tmp_path, capsys):
+def test_shards_of_another_plan_are_overwritten_only_on_request(copy, converted, tmp_path, capsys):
     out = tmp_path / "out"
     three = write_config(tmp_path, items_per_shard=3)
     assert convert(copy, out, three) == 0
@@ -218,7 +218,7 @@ def test_command_lines():
     assert command("convert.run", "--all", "--sorce", "x").returncode != 0
 
 
-def test_a_database_that_is_cut_short_is_told_before_it_kills_a_worker(
+def test_a_database_that_is_cut_short_is_reported_before_it_kills_a_worker(
     tmp_path, small_shards, capsys
 ):
     root = tmp_path / "data"

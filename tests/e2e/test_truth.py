@@ -53,8 +53,10 @@ def test_samples_are_the_truth(case, source):
             assert (image.format, image.mode) == ("JPEG", "RGB")
             assert not image.getexif()
         assert sample.captions == true.captions
-        told = tuple(tuple((t.speaker, t.text) for t in turns) for turns in sample.conversations)
-        assert told == true.conversations
+        conversations = tuple(
+            tuple((t.speaker, t.text) for t in turns) for turns in sample.conversations
+        )
+        assert conversations == true.conversations
         assert_regions(sample, true)
         assert_labels(sample, true)
 

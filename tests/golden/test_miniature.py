@@ -1,6 +1,6 @@
-"""The content of the miniature's samples, as last reviewed.
+"""The miniature's samples, compared with a reviewed copy.
 
-GLAMM_UPDATE_GOLDEN=1 rewrites the file; review the difference before committing it.
+GLAMM_UPDATE_GOLDEN=1 updates the copy; review the difference before you commit it.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Upstream's files read once more, the plain way, against what the shards hold.
+"""The contents of shards, compared with simple readers of upstream's files.
 
-Nothing of `convert` reads here, nor the truth that the drawings tell: only json, pickle, PIL, numpy
-and pycocotools.
+These readers use neither `convert` nor the expected samples of the drawings, but only json, pickle,
+PIL, numpy and pycocotools.
 """
 
 import io
@@ -87,15 +87,15 @@ def test_refs(miniature, converted, source):
     rows = {row["id"]: row for row in file["annotations"]}
     samples = read_source(converted, source)
     assert set(samples) == {f"{ref['image_id']:012d}" for ref in refs}
-    said: dict[object, list[str]] = {}
+    expressions: dict[object, list[str]] = {}
     for ref in refs:
-        said.setdefault(ref["ann_id"], []).extend(s["sent"] for s in ref["sentences"])
+        expressions.setdefault(ref["ann_id"], []).extend(s["sent"] for s in ref["sentences"])
     regions = {r.ids["ann_id"]: (r, s) for s in samples.values() for r in s.regions}
-    assert set(regions) == set(said)
+    assert set(regions) == set(expressions)
     for ann_id, (region, sample) in regions.items():
         row = rows[ann_id]
         image = images[row["image_id"]]
-        assert list(region.phrases) == said[ann_id]
+        assert list(region.phrases) == expressions[ann_id]
         if row["segmentation"]:
             whole = decode(row["segmentation"], image["height"], image["width"])
             assert_mask(region, whole, sample.image.size)
@@ -120,14 +120,14 @@ def test_captions(miniature, converted, split):
 
 
 @pytest.mark.parametrize(
-    ("source", "place"),
+    ("source", "path"),
     [
         ("paco_lvis", "Semantic_Segm/paco_lvis/annotations/paco_lvis_v1_train.json"),
         ("pascal_part", "Semantic_Segm/pascal_part/train.json"),
     ],
 )
-def test_parts(miniature, converted, source, place):
-    file = json.loads((miniature.root / place).read_text())
+def test_parts(miniature, converted, source, path):
+    file = json.loads((miniature.root / path).read_text())
     names = {row["id"]: row["name"] for row in file["categories"]}
     samples = read_source(converted, source)
     for image in file["images"]:

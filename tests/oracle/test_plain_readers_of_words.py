@@ -1,7 +1,7 @@
-"""Upstream's words, and what they mean in a photo, read once more the plain way.
+"""Texts and their regions in shards, compared with simple readers of upstream's files.
 
-Nothing of `convert` reads here, nor the truth that the drawings tell. Readers say what upstream
-says, in its own pixels; one comparison holds the shards to it.
+These readers use neither `convert` nor the expected samples of the drawings. They return upstream's
+data in its own pixels; one function compares the shards with it.
 """
 
 import io
@@ -27,7 +27,7 @@ from tests.oracle.test_plain_readers import assert_mask, decode, read_source
 class Thing(NamedTuple):
     """A region but for its box and mask; corners in upstream's pixels; the mask at its size."""
 
-    said: Region
+    expected: Region
     corners: list[float] | None = None
     mask: npt.NDArray[np.bool_] | None = None
 
@@ -90,14 +90,14 @@ def read_sentences(_: Path, path: Path, *, fewest: int, every: bool) -> Iterator
         things = []
         for number, annotation in ((n, a) for n, (_, found) in enumerate(rows) for a in found):
             spans = annotation["tokens_positive"]
-            said = Region(
+            expected = Region(
                 phrases=tuple(captions[number][start:stop] for start, stop in spans),
                 spans=tuple(Span(number, start, stop) for start, stop in spans),
                 category=annotation["category"],
                 ids={"ann_id": annotation["id"]},
             )
             mask = mask_of(annotation.get("sam_mask"), size)
-            things.append(Thing(said, corners_of(annotation), mask))
+            things.append(Thing(expected, corners_of(annotation), mask))
         yield Photo(name, size, ids, captions, things)
 
 
@@ -109,12 +109,12 @@ def read_expressions(_: Path, path: Path) -> Iterator[Photo]:
         things = []
         for number, pairs in meant.items():
             ((category, *corners),) = {(a["category"], *corners_of(a)) for _, a in pairs}
-            said = Region(
+            expected = Region(
                 phrases=tuple(caption.strip() for caption, _ in pairs),
                 category=category,
                 ids={"ann_id": number, "row_ids": tuple(a["id"] for _, a in pairs)},
             )
-            things.append(Thing(said, corners))
+            things.append(Thing(expected, corners))
         yield Photo(name, size, ids, [], things)
 
 
@@ -123,13 +123,13 @@ def read_descriptions(_: Path, path: Path) -> Iterator[Photo]:
         things = []
         for row in (annotation for _, found in rows for annotation in found):
             text = row["caption"].strip()
-            said = Region((text,), category=row["category"], ids={"ann_id": row["id"]})
-            things.append(Thing(said, corners_of(row)))
+            expected = Region((text,), category=row["category"], ids={"ann_id": row["id"]})
+            things.append(Thing(expected, corners_of(row)))
         yield Photo(name, size, ids, [], things)
 
 
 def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
-    """Phrases have no offsets: a phrase is asked for as often as its words come, or nowhere."""
+    """Yield photos of a file without offsets: repeated phrases get their occurrences in turn."""
     wrapped = [pair for row in json.loads(path.read_text()) for pair in row.items()]
     for name in dict.fromkeys(row["img_file_name"] for _, row in wrapped):
         size = measure(root / "coco_2014/train2014" / name)
@@ -138,12 +138,12 @@ def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
         for number, row in enumerate(rows.values()):
             caption = row["caption"].strip('"').strip()
             captions.append(caption)
-            asked: dict[str, int] = {}
+            uses: dict[str, int] = {}
             for ref in row["refs"]:
                 words = ref["sentence"]
                 found = list(re.finditer(rf"\b{re.escape(words)}\b", caption, re.IGNORECASE))
-                turn = asked.get(words.lower(), 0)
-                asked[words.lower()] = turn + 1
+                turn = uses.get(words.lower(), 0)
+                uses[words.lower()] = turn + 1
                 assert found or words.lower() not in caption.lower()
                 spans = (Span(number, *found[turn].span()),) if found else ()
                 mask = mask_of(ref["segmentation"], size)
@@ -152,16 +152,16 @@ def read_unplaced(root: Path, path: Path) -> Iterator[Photo]:
 
 
 def read_truth(root: Path, path: Path) -> Iterator[Photo]:
-    """Two files: captions with labels, and masks that nothing links to them."""
-    told, masks = (
+    """Yield photos of two files: captions with labels, and masks that are not linked to them."""
+    truth, masks = (
         json.loads(path.with_name(path.name.replace("caption", what)).read_text())
         for what in ("caption", "mask")
     )
-    names = {row["id"] for row in told["images"] + masks["images"]}
-    assert names >= {row["image_id"] for row in told["annotations"] + masks["annotations"]}
+    names = {row["id"] for row in truth["images"] + masks["images"]}
+    assert names >= {row["image_id"] for row in truth["annotations"] + masks["annotations"]}
     for name in names:
         size = measure(root / f"GranDf_HA_images/val_test/{name}.jpg")
-        rows = [row for row in told["annotations"] if row["image_id"] == name]
+        rows = [row for row in truth["annotations"] if row["image_id"] == name]
         things = [Thing(Region((label,))) for row in rows for label in row["labels"]]
         for row in (row for row in masks["annotations"] if row["image_id"] == name):
             mask = mask_of(row["segmentation"], size)
@@ -188,8 +188,12 @@ def read_grounded(root: Path, path: Path) -> Iterator[Photo]:
         for number, row in enumerate(rows):
             for detail in row["details"]:
                 span = Span(number, *detail["tokens_positive"])
-                said = Region((detail["phrase"],), spans=(span,), ids={"object_id": detail["id"]})
-                things.append(Thing(said, detail["bbox"], mask_of(detail["segmentation"], size)))
+                expected = Region(
+                    (detail["phrase"],), spans=(span,), ids={"object_id": detail["id"]}
+                )
+                things.append(
+                    Thing(expected, detail["bbox"], mask_of(detail["segmentation"], size))
+                )
         yield Photo(name, size, {}, [row["caption"] for row in rows], things)
 
 
@@ -205,8 +209,8 @@ def read_referring(root: Path, path: Path) -> Iterator[Photo]:
         for row in rows:
             texts = row["attribute"] or []
             texts = [texts] if isinstance(texts, str) else texts
-            said = Region(tuple(map(clean, texts)), ids={"object_id": row["id"]})
-            things.append(Thing(said, row["bbox"], mask_of(row["segmentation"], size)))
+            expected = Region(tuple(map(clean, texts)), ids={"object_id": row["id"]})
+            things.append(Thing(expected, row["bbox"], mask_of(row["segmentation"], size)))
         yield Photo(name, size, {}, [], things)
 
 
@@ -247,8 +251,8 @@ def assert_said(sample, photo):
     assert list(sample.captions) == photo.captions
     assert sample.conversations == ()
     scale = np.tile([stored.width / size.width, stored.height / size.height], 2)
-    for region, (said, corners, mask) in zip(sample.regions, photo.things, strict=True):
-        assert replace(region, box=None, mask=None) == said
+    for region, (expected, corners, mask) in zip(sample.regions, photo.things, strict=True):
+        assert replace(region, box=None, mask=None) == expected
         assert (region.box is None, region.mask is None) == (corners is None, mask is None)
         if corners is not None:
             inside = np.clip(corners, 0, [size.width, size.height] * 2)

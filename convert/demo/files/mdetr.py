@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass, field
 
+from convert.demo.scene.photos import DrawnPhoto
 from convert.demo.scene.raster import Mask
-from convert.demo.scene.studies import Study
 from convert.demo.truth import Box, TrueRegion
-from convert.demo.words.spoken import Phrase, Said
+from convert.demo.words.phrases import GroundedText, Phrase
 
 _CATEGORY = "object"
 
 
 @dataclass(slots=True)
 class MdetrFile:
-    """The file as it grows. Row ids run on through all photos.
+    """Collects the rows of a file. Row ids are consecutive over all photos.
 
     Attributes:
         next_id: of the next row.
-        masks: whether boxes come with masks.
+        masks: whether boxes have masks.
     """
 
     next_id: int
@@ -24,14 +24,14 @@ class MdetrFile:
     images: list[dict[str, object]] = field(default_factory=list)
     annotations: list[dict[str, object]] = field(default_factory=list)
 
-    def add(self, study: Study, number: int, said: Said) -> list[TrueRegion]:
-        """One sentence with its boxes; the regions they are, but for the caption's number."""
+    def add(self, drawn: DrawnPhoto, number: int, sentence: GroundedText) -> list[TrueRegion]:
+        """Add a sentence with its boxes, and return the regions that a reader must find."""
         row_id = self.next_id
         self.next_id += 1
-        self.images.append(_image_row(study, row_id, number, said))
-        groups = _by_place(said)
+        self.images.append(_image_row(drawn, row_id, number, sentence))
+        groups = _by_mask(sentence)
         for index, (mask, phrases) in enumerate(groups):
-            box = _enclose(study, mask, index)
+            box = _enclose(drawn, mask, index)
             row: dict[str, object] = {
                 "area": box[2] * box[3],
                 "iscrowd": 0,
@@ -44,12 +44,12 @@ class MdetrFile:
             if self.masks:
                 row["sam_mask"] = mask.as_json()
             if index == number == 0:
-                _spoil(study, row, said.text)
+                _spoil(drawn, row, sentence.text)
             self.annotations.append(row)
         return [
             TrueRegion(
-                phrases=tuple(said.text[p.start : p.stop] for p in phrases),
-                box=_clip(study, _enclose(study, mask, index)),
+                phrases=tuple(sentence.text[p.start : p.stop] for p in phrases),
+                box=_clip(drawn, _enclose(drawn, mask, index)),
                 runs=mask if self.masks else None,
                 spans=tuple((number, p.start, p.stop) for p in phrases),
                 category=_CATEGORY,
@@ -58,7 +58,7 @@ class MdetrFile:
         ]
 
     def as_json(self) -> dict[str, object]:
-        """The whole file; info and licenses are lists here."""
+        """The content of the file. `info` and `licenses` are lists here."""
         return {
             "info": [],
             "licenses": [],
@@ -68,49 +68,51 @@ class MdetrFile:
         }
 
 
-def _by_place(said: Said) -> list[tuple[Mask, list[Phrase]]]:
-    """Phrases that mean the same share one box, as upstream merges boxes that nearly agree."""
+def _by_mask(sentence: GroundedText) -> list[tuple[Mask, list[Phrase]]]:
+    """The phrases of each mask. They share one box, as upstream merges nearly equal boxes."""
     groups: dict[Mask, list[Phrase]] = {}
-    for phrase in said.phrases:
+    for phrase in sentence.phrases:
         groups.setdefault(phrase.mask, []).append(phrase)
     return list(groups.items())
 
 
-def _enclose(study: Study, mask: Mask, index: int) -> list[float]:
-    """x, y, width and height around everything that is meant; some end a pixel too late."""
+def _enclose(drawn: DrawnPhoto, mask: Mask, index: int) -> list[float]:
+    """x, y, width and height of a mask; some boxes end a pixel outside the photo."""
     x, y, width, height = mask.bbox
-    if index == 0 and study.number % 3 == 0:
-        return [x, y, study.size[1] + 1.0 - x, study.size[0] + 1.0 - y]
+    if index == 0 and drawn.number % 3 == 0:
+        return [x, y, drawn.size[1] + 1.0 - x, drawn.size[0] + 1.0 - y]
     return [x, y, width, height]
 
 
-def _clip(study: Study, box: list[float]) -> Box:
+def _clip(drawn: DrawnPhoto, box: list[float]) -> Box:
     x, y, wide, high = box
-    height, width = study.size
+    height, width = drawn.size
     return x, y, min(x + wide, float(width)), min(y + high, float(height))
 
 
-def _image_row(study: Study, row_id: int, number: int, said: Said) -> dict[str, object]:
-    height, width = study.annotated_size
-    if study.defect == "rows of two sizes" and number:
+def _image_row(
+    drawn: DrawnPhoto, row_id: int, number: int, sentence: GroundedText
+) -> dict[str, object]:
+    height, width = drawn.annotated_size
+    if drawn.defect == "rows of two sizes" and number:
         height += 1
     return {
-        "file_name": f"{study.number}.jpg",
+        "file_name": f"{drawn.number}.jpg",
         "height": str(height),
         "width": str(width),
         "id": row_id,
-        "caption": said.text,
+        "caption": sentence.text,
         "dataset_name": "flickr",
-        "tokens_negative": [[0, len(said.text)]],
+        "tokens_negative": [[0, len(sentence.text)]],
         "sentence_id": number,
-        "original_img_id": study.number,
-        "tokens_positive_eval": [[[phrase.start, phrase.stop]] for phrase in said.phrases],
+        "original_img_id": drawn.number,
+        "tokens_positive_eval": [[[phrase.start, phrase.stop]] for phrase in sentence.phrases],
     }
 
 
-def _spoil(study: Study, row: dict[str, object], caption: str) -> None:
-    height, width = study.size
-    match study.defect:
+def _spoil(drawn: DrawnPhoto, row: dict[str, object], caption: str) -> None:
+    height, width = drawn.size
+    match drawn.defect:
         case "span too long":
             row["tokens_positive"] = [[0, len(caption) + 1]]
         case "span before the caption":

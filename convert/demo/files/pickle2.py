@@ -1,6 +1,6 @@
-"""Pickles as Python 2 writes them (protocol 0; `pickletools` of the standard library explains).
+"""Write pickles like Python 2, with protocol 0 (described in the standard library's `pickletools`).
 
-Python 3 cannot: it has no byte strings that turn into text. RefCOCO's files are full of them.
+Python 3 cannot write Python 2's byte strings, which RefCOCO's files use for text.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A `unicode` of Python 2; a plain `str` becomes its `str`, which is bytes."""
+    """A `unicode` of Python 2. A plain `str` is written as Python 2's `str`, a byte string."""
 
     value: str
 
@@ -24,7 +24,7 @@ class Long:
 def dump(value: object) -> bytes:
     r"""A protocol-0 pickle of lists, dicts, strings and whole numbers, as Python 2's `pickle`.
 
-    Keys that come again are references to the first, as they are there: they are interned.
+    Repeated keys are references to the first, because Python 2 interns them.
 
     >>> import pickle
     >>> pickle.loads(dump([{"sent": Text("caf\u00e9"), "ann_id": Long(7), "split": "val"}]))
@@ -34,7 +34,7 @@ def dump(value: object) -> bytes:
 
 
 class _Writer:
-    """Numbers everything it has written, for later references."""
+    """Writes opcodes, and numbers the written values for later references."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -51,7 +51,7 @@ class _Writer:
             case Long(number):
                 yield b"L%dL\n" % number
             case str():
-                # The two languages escape bytes alike.
+                # Both versions of Python escape bytes in the same way.
                 yield b"S%s\n" % repr(value.encode("utf-8"))[1:].encode("ascii") + self._put()
             case Text(text):
                 escaped = text.replace("\\", "\\u005c").replace("\n", "\\u000a")

@@ -1,1 +1,1 @@
-"""Drawn photos: shapes, colours, and what is true of them."""
+"""Drawn photos: scenes of shapes, their masks, and their painting."""

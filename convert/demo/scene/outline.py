@@ -14,7 +14,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detail:
-    """A part that is painted otherwise than the rest: darker, lighter, or in its own colour."""
+    """A part that is painted darker, lighter, or in a colour of its own."""
 
     outline: Points
     shade: float = 1.0
@@ -46,7 +46,7 @@ def chain(*parts: Points) -> Points:
 
 
 def lathe(profile: Sequence[tuple[float, float]]) -> Points:
-    """What a lathe makes of (y, radius) pairs, smooth between them, around x = 0.5."""
+    """The outline of a solid of revolution around x = 0.5 with a smooth profile of (y, radius)."""
     heights, radii = np.array(profile, np.float64).T
     steps = np.arange(len(heights))
     fine = np.linspace(0, len(heights) - 1, 8 * len(heights))
@@ -58,12 +58,12 @@ def lathe(profile: Sequence[tuple[float, float]]) -> Points:
     return np.concatenate((right, left))
 
 
-def turn(outline: Points, degrees: float, x: float = 0.5, y: float = 0.5) -> Points:
-    """The outline turned clockwise around a point."""
+def rotate(outline: Points, degrees: float, x: float = 0.5, y: float = 0.5) -> Points:
+    """The outline rotated clockwise around a point."""
     angle = np.radians(degrees)
     matrix = np.array(((np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))))
-    turned: Points = (outline - (x, y)) @ matrix + (x, y)
-    return turned
+    rotated: Points = (outline - (x, y)) @ matrix + (x, y)
+    return rotated
 
 
 def cut(outline: Points, x: float, side: int) -> Points:
@@ -72,10 +72,10 @@ def cut(outline: Points, x: float, side: int) -> Points:
     >>> cut(block(0, 0, 4, 1), 1, -1).tolist()
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
     """
-    kept: list[tuple[float, float]] = []
+    inside: list[tuple[float, float]] = []
     for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         if (x0 - x) * side >= 0:
-            kept.append((x0, y0))
+            inside.append((x0, y0))
         if (x0 - x) * (x1 - x) < 0:
-            kept.append((x, y0 + (y1 - y0) * (x - x0) / (x1 - x0)))
-    return np.array(kept, np.float64).reshape(-1, 2)
+            inside.append((x, y0 + (y1 - y0) * (x - x0) / (x1 - x0)))
+    return np.array(inside, np.float64).reshape(-1, 2)

@@ -1,12 +1,12 @@
-"""A scene as a camera would see it: light, shadow, texture of 1/f, and the grain of a sensor."""
+"""Paint a scene like a photo: light, shadows, 1/f texture, and sensor noise."""
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from convert.demo.scene.compose import COLOURS, Scene, Thing
 from convert.demo.scene.outline import Detail, Points
-from convert.demo.scene.scene import COLOURS, Scene, Thing
 from convert.demo.scene.settings import Surface
 from convert.demo.scene.shapes import SHAPES
 
@@ -16,7 +16,7 @@ _Field = NDArray[np.floating]
 _FINE = 2
 _SOFT = 0.17
 _GRAIN = ((112, 200, 260, 420), (0.9, 2.0, 3.0, 4.2))
-"""Strength of the grain by the photo's longer side: a photo made smaller has less of it."""
+"""(longer side of the photo, strength of the noise): a scaled-down photo has less noise."""
 
 
 def paint(scene: Scene, rng: Generator) -> Pixels:
@@ -34,10 +34,10 @@ def paint(scene: Scene, rng: Generator) -> Pixels:
 
 
 def octaves(rng: Generator, height: int, width: int, streaks: tuple[int, int]) -> _Field:
-    """1/f noise: every doubling of detail is as strong as the one before; about -1 to 1.
+    """1/f noise, about -1 to 1: every octave has the same strength.
 
-    Made from coarse to fine, enlarging what there is and adding to it: a third more work than
-    the finest octave alone.
+    Computed from coarse to fine, by enlarging and adding. This takes a third more work than the
+    finest octave alone.
     """
     wide, high = streaks
     rows, columns = max(1, -(-height // high)), max(1, -(-width // wide))
@@ -46,7 +46,7 @@ def octaves(rng: Generator, height: int, width: int, streaks: tuple[int, int]) -
     for level in range(levels, -1, -1):
         side = max(1, -(-rows >> level)), max(1, -(-columns >> level))
         field = _enlarge(field, *side)
-        if level >= 1:  # the finest octave is the sensor's
+        if level >= 1:  # the sensor noise is the finest octave
             field += 0.28 * rng.standard_normal(side, np.float32)
     return _enlarge(field, height, width)
 
@@ -59,7 +59,7 @@ def _enlarge(field: _Field, height: int, width: int) -> _Field:
 
 
 def _cover(outline: Points, x: int, y: int, width: int, height: int) -> _Field:
-    """How much of each pixel of a window is inside an outline: [height, width] in 0..1."""
+    """The fraction of each pixel of a window inside an outline: [height, width] in 0..1."""
     image = Image.new("L", (width * _FINE, height * _FINE))
     fine = (outline - (x, y)) * _FINE - 0.5
     ImageDraw.Draw(image).polygon([(float(a), float(b)) for a, b in fine], fill=255)
@@ -67,7 +67,7 @@ def _cover(outline: Points, x: int, y: int, width: int, height: int) -> _Field:
 
 
 def _window(outline: Points, height: int, width: int) -> tuple[int, int, int, int]:
-    """x, y, width, height of the pixels an outline touches, inside the photo."""
+    """x, y, width, height of the pixels of the photo that an outline touches."""
     low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, (width, height))
     x, y = (int(n) for n in low)
@@ -107,7 +107,7 @@ def _paint_surface(canvas: _Field, surface: Surface, rng: Generator) -> None:
 
 
 def _cast_shadows(canvas: _Field, scene: Scene) -> None:
-    """Soft shadows where things stand, painted coarse and enlarged."""
+    """Paint soft shadows below the things, at a low resolution."""
     height, width = scene.size
     rows, columns = 96, max(1, round(96 * width / height))
     scale = 96 / height
@@ -140,7 +140,7 @@ def _paint_thing(canvas: _Field, thing: Thing, rng: Generator) -> None:
 
 
 def _light(thing: Thing, x: int, y: int, width: int, height: int) -> tuple[_Field, _Field]:
-    """(how bright, how shiny) a thing is at each pixel of a window; light comes from upper left."""
+    """(brightness, gloss) of a thing at each pixel of a window. Light comes from the upper left."""
     x0, y0, x1, y1 = thing.frame
     u = ((np.arange(x, x + width, dtype=np.float32) + 0.5 - x0) / (x1 - x0) * 2 - 1)[None, :]
     v = ((np.arange(y, y + height, dtype=np.float32) + 0.5 - y0) / (y1 - y0) * 2 - 1)[:, None]
@@ -157,9 +157,9 @@ def _light(thing: Thing, x: int, y: int, width: int, height: int) -> tuple[_Fiel
 
 
 def _soften(canvas: _Field) -> None:
-    """Blur a little, as small photos are that were made from large ones.
+    """Blur a little, like a photo that was scaled down.
 
-    Without it their edges alone would take more bytes a pixel than a whole photo does.
+    Sharp edges would need more bytes per pixel than a real photo does.
     """
     for axis in (0, 1):
         lines = np.moveaxis(canvas, axis, 0)
@@ -167,7 +167,7 @@ def _soften(canvas: _Field) -> None:
 
 
 def _expose(canvas: _Field, rng: Generator) -> Pixels:
-    """Light falls off to the corners; a sensor adds its grain."""
+    """The pixels of the photo, after vignetting and sensor noise."""
     height, width, _ = canvas.shape
     u = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None]

@@ -1,4 +1,4 @@
-"""Rings of points -> masks, exactly as pycocotools fills them."""
+"""Masks of rings of points, filled by pycocotools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Ring = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """COCO's compressed run lengths."""
+    """A mask in COCO's compressed run-length encoding."""
 
     size: Size
     counts: bytes
@@ -28,7 +28,7 @@ class Mask:
 
     @property
     def area(self) -> int:
-        """Pixels set."""
+        """The number of pixels set."""
         return int(coco_mask.area({"size": self.size, "counts": self.counts}))
 
     @property
@@ -37,18 +37,18 @@ class Mask:
         return [float(n) for n in coco_mask.toBbox({"size": self.size, "counts": self.counts})]
 
     def as_json(self) -> dict[str, object]:
-        """The mask as JSON files of the COCO family hold it."""
+        """The mask in the JSON form of COCO's files."""
         return {"size": list(self.size), "counts": self.counts.decode("ascii")}
 
 
 def rasterise(rings: Sequence[Ring], size: Size) -> Mask:
-    """Fill the rings; the mask is their union."""
+    """The union of some filled rings."""
     parts = coco_mask.frPyObjects([list(ring) for ring in rings], *size)
     return Mask(size, coco_mask.merge(parts)["counts"])
 
 
 def encode(pixels: NDArray[np.bool_]) -> Mask:
-    """Run lengths of bool [height, width]."""
+    """A mask from bool [height, width]."""
     counts = coco_mask.encode(np.asfortranarray(pixels, np.uint8))["counts"]
     height, width = pixels.shape
     return Mask((height, width), counts)

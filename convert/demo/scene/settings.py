@@ -1,4 +1,4 @@
-"""Where scenes take place: the surfaces behind the things, back to front."""
+"""Settings of scenes: the surfaces behind the things, back to front."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from convert.demo.scene.outline import Colour, Detail, Points, block, chain, poi
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """How a surface looks close by.
+    """The texture of a surface.
 
     Attributes:
-        rough: strength of its texture.
-        streaks: (x, y): how far the grain is drawn out; 1, 1 is the same in all directions.
+        rough: strength of the texture.
+        streaks: (x, y) stretch of the grain; (1, 1) is isotropic.
     """
 
     rough: float
@@ -23,10 +23,10 @@ class Material:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """Something that fills part of the photo, in fractions of its width and height.
+    """A background area, in fractions of the photo's width and height.
 
     Attributes:
-        name: what people call it.
+        name: in captions.
         upper: colour at its top.
         lower: colour at its bottom.
     """
@@ -41,12 +41,12 @@ class Surface:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line that things stand on, or hang about.
+    """A line on which things stand, or at which they float.
 
     Attributes:
-        base: of the things, as a fraction of the photo's height; the ground if they stand.
-        tall: the tallest thing's height, as a fraction of the photo's height.
-        place: what is said of a thing there.
+        base: bottom of the things, as a fraction of the photo's height.
+        tall: height of the tallest thing, as a fraction of the photo's height.
+        place: in captions.
         airy: whether things float here.
     """
 

@@ -1,11 +1,11 @@
-"""The things that scenes are made of, each with a silhouette one knows at a glance."""
+"""The shapes of things, each with a recognisable silhouette."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from convert.demo.scene.outline import Detail, Points, arc, block, chain, lathe, points, turn
+from convert.demo.scene.outline import Detail, Points, arc, block, chain, lathe, points, rotate
 
 _DARK = (58.0, 48.0, 44.0)
 _CREAM = (240.0, 232.0, 208.0)
@@ -19,10 +19,10 @@ class Shape:
     Attributes:
         aspect: width over height.
         rings: the silhouette is their union.
-        light: how light falls on it: on a ball, a tube or a flat thing.
-        floats: whether it may hang in the air.
-        convex: whether it is one convex ring, so that a post before it leaves two.
-        tall: its height, as a share of the tallest thing's.
+        light: shading of a ball, a tube or a flat thing.
+        floats: whether it may float.
+        convex: whether it is one convex ring; a post in front of it then leaves two rings.
+        tall: its height, as a fraction of the tallest thing's.
     """
 
     aspect: float
@@ -55,8 +55,8 @@ def _leaf(tilt: float) -> tuple[tuple[Points, ...], tuple[Detail, ...]]:
         for y in (0.34, 0.5, 0.66)
         for dx in (-0.13, 0.13)
     ]
-    rings = tuple(turn(ring, tilt) for ring in (blade, stem))
-    return rings, tuple(Detail(turn(ring, tilt), 0.72) for ring in (vein, *sides))
+    rings = tuple(rotate(ring, tilt) for ring in (blade, stem))
+    return rings, tuple(Detail(rotate(ring, tilt), 0.72) for ring in (vein, *sides))
 
 
 def _mug() -> Shape:
@@ -160,7 +160,7 @@ def _pear() -> Shape:
     profile = ((0.1, 0.1), (0.16, 0.16), (0.3, 0.22), (0.45, 0.34), (0.6, 0.48), (0.78, 0.5),
                (0.92, 0.38), (1.0, 0.16))  # fmt: skip
     stem = points((0.47, 0.14), (0.5, 0.0), (0.57, 0.0), (0.54, 0.14))
-    leaf = turn(
+    leaf = rotate(
         chain(arc(0.7, 0.16, 0.17, 0.17, 200, 340), arc(0.7, 0.05, 0.17, 0.17, 20, 160)), -14
     )
     details = (Detail(block(0.44, 0.0, 0.575, 0.115), 1.0, _DARK), Detail(leaf, 1.0, _LEAFY))

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from convert.demo.files.coco import TRAIN_2017, VAL_2017
-from convert.demo.files.files import write_bytes
-from convert.demo.scene.studies import MENDED, Brief, plan_studies
+from convert.demo.files.write import write_bytes
+from convert.demo.scene.photos import REPAIRABLE, DrawOptions, plan_photos
 from convert.demo.truth import TrueReject, TrueSample, Truth, pack_labels
 
 _LABELS = "Semantic_Segm/coco_stuff/{}2017"
@@ -18,10 +18,10 @@ _VALUES = {
     "floor": 117, "pear": 121, "grass": 123, "hill": 126, "leaf": 128, "lamp": 129, "sand": 153,
     "sea": 154, "shelf": 155, "sky": 156, "wall": 172, "post": 181,
 }  # fmt: skip
-"""Upstream's numbers, one less than in its list, whose first line is "unlabeled"."""
+"""Upstream's class numbers: one less than in its list, which starts with "unlabeled"."""
 _UNLABELED = 255
-SPOILT = ("missing", "truncated", "web page")
-"""Photos' defects that show without an annotated size."""
+PHOTO_DEFECTS = ("missing", "truncated", "web page")
+"""Defects of photos that can be detected without an annotated size."""
 LABEL_DEFECTS = {
     "label map of another size": "SizeMismatchError",
     "unknown value": "LabelMapError",
@@ -30,27 +30,27 @@ LABEL_DEFECTS = {
 }
 
 
-def draw_coco_stuff(brief: Brief) -> Truth:
-    """Label maps and photos. Other sources' photos in the same folders have no label maps."""
+def draw_coco_stuff(options: DrawOptions) -> Truth:
+    """Draw label maps and photos. Other photos in the same folders have no label maps."""
     samples, rejects = [], []
-    defects = (*SPOILT, *MENDED, *LABEL_DEFECTS)
-    for study in plan_studies(brief, "coco", _FIRST, tuple(_PHOTOS), defects):
-        key = f"{study.number:012d}"
-        photo = f"{_PHOTOS[study.split]}/{key}.jpg"
-        study.save(brief.root / photo)
-        numbers = [_VALUES.get(name, _UNLABELED) for name in study.scene.names()]
-        values = np.array(numbers, np.uint8)[study.scene.layers()]
-        content = encode_labels(Image.fromarray(values), study.defect)
-        write_bytes(brief.root / _LABELS.format(study.split) / f"{key}.png", content)
-        error = study.error or LABEL_DEFECTS.get(study.defect)
+    defects = (*PHOTO_DEFECTS, *REPAIRABLE, *LABEL_DEFECTS)
+    for drawn in plan_photos(options, "coco", _FIRST, tuple(_PHOTOS), defects):
+        key = f"{drawn.number:012d}"
+        photo = f"{_PHOTOS[drawn.split]}/{key}.jpg"
+        drawn.save(options.root / photo)
+        numbers = [_VALUES.get(name, _UNLABELED) for name in drawn.scene.names()]
+        values = np.array(numbers, np.uint8)[drawn.scene.layers()]
+        content = encode_labels(Image.fromarray(values), drawn.defect)
+        write_bytes(options.root / _LABELS.format(drawn.split) / f"{key}.png", content)
+        error = drawn.error or LABEL_DEFECTS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(key, study.split, error))
+            rejects.append(TrueReject(key, drawn.split, error))
         else:
             labels = pack_labels(values)
-            samples.append(TrueSample(key, study.split, photo, study.size, label_map=labels))
+            samples.append(TrueSample(key, drawn.split, photo, drawn.size, label_map=labels))
     for split, folder in _PHOTOS.items():
-        for place in (folder, _LABELS.format(split)):
-            (brief.root / place).mkdir(parents=True, exist_ok=True)
+        for path in (folder, _LABELS.format(split)):
+            (options.root / path).mkdir(parents=True, exist_ok=True)
     return Truth("coco_stuff", tuple(samples), tuple(rejects))
 
 

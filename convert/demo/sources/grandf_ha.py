@@ -1,11 +1,11 @@
 """GranD-f's human-annotated captions: phrases grounded in run-length masks of SAM's photos."""
 
-from convert.demo.files.files import write_json
+from convert.demo.files.write import write_json
+from convert.demo.scene.photos import REJECTED, REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
 from convert.demo.scene.raster import Mask
-from convert.demo.scene.studies import MENDED, REJECTED, Brief, Study, plan_studies
-from convert.demo.sources.grounded import ROW_DEFECTS, tell
+from convert.demo.sources.grounded import ROW_DEFECTS, write_rows
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
-from convert.demo.words.tell import write_grounded
+from convert.demo.words.captions import write_grounded
 
 _ROWS = "GranDf/annotations/train/GranDf_HA_GCG_train.json"
 _TRUTH = "GranDf/annotations/val_test/{}_gcg_coco_{}_gt.json"
@@ -17,48 +17,48 @@ _PHOTOS = {
 _FIRST = 10_010_541
 
 
-def draw_grandf_ha(brief: Brief) -> Truth:
-    """Rows for training, ground truth for val and test, and photos."""
+def draw_grandf_ha(options: DrawOptions) -> Truth:
+    """Draw rows for training, ground truth for val and test, and photos."""
     rows: list[dict[str, object]] = []
     truth = {split: _GroundTruth() for split in ("val", "test")}
     samples, rejects = [], []
-    defects = (*REJECTED, *MENDED, *ROW_DEFECTS)
-    for study in plan_studies(brief, "sam", _FIRST, tuple(_PHOTOS), defects):
-        stem = f"sa_{study.number}"
-        photo = f"{_PHOTOS[study.split]}/{stem}.jpg"
-        study.save(brief.root / photo)
-        if study.split in truth:
-            captions, regions = truth[study.split].add(study)
+    defects = (*REJECTED, *REPAIRABLE, *ROW_DEFECTS)
+    for drawn in plan_photos(options, "sam", _FIRST, tuple(_PHOTOS), defects):
+        stem = f"sa_{drawn.number}"
+        photo = f"{_PHOTOS[drawn.split]}/{stem}.jpg"
+        drawn.save(options.root / photo)
+        if drawn.split in truth:
+            captions, regions = truth[drawn.split].add(drawn)
         else:
-            told = tell(study, f"{stem}.jpg", stem)
-            rows += told.rows
-            captions, regions = told.captions, told.regions
-        error = study.error or ROW_DEFECTS.get(study.defect)
+            photo_rows = write_rows(drawn, f"{stem}.jpg", stem)
+            rows += photo_rows.rows
+            captions, regions = photo_rows.captions, photo_rows.regions
+        error = drawn.error or ROW_DEFECTS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(stem, study.split, error))
+            rejects.append(TrueReject(stem, drawn.split, error))
         else:
-            sample = TrueSample(stem, study.split, photo, study.size, captions, regions)
+            sample = TrueSample(stem, drawn.split, photo, drawn.size, captions, regions)
             samples.append(sample)
-    write_json(brief.root / _ROWS, rows)
+    write_json(options.root / _ROWS, rows)
     for split, files in truth.items():
-        files.write(brief, split)
+        files.write(options, split)
     for folder in _PHOTOS.values():
-        (brief.root / folder).mkdir(parents=True, exist_ok=True)
+        (options.root / folder).mkdir(parents=True, exist_ok=True)
     return Truth("grandf_ha", tuple(samples), tuple(rejects))
 
 
 class _GroundTruth:
-    """The two files of a split for evaluation, which do not say which mask a label means."""
+    """The two files of an evaluation split. They do not link masks to labels."""
 
     def __init__(self) -> None:
         self._images: list[object] = []
         self._captions: list[object] = []
         self._masks: list[object] = []
 
-    def add(self, study: Study) -> tuple[tuple[str, ...], tuple[TrueRegion, ...]]:
-        """One caption; labels and masks apart."""
-        caption, phrases = write_grounded(study.scene)
-        image_id = f"sa_{study.number}"
+    def add(self, drawn: DrawnPhoto) -> tuple[tuple[str, ...], tuple[TrueRegion, ...]]:
+        """Add one caption with its labels and masks, and return the captions and regions."""
+        caption, phrases = write_grounded(drawn.scene)
+        image_id = f"sa_{drawn.number}"
         labels = [phrase.text for phrase in phrases]
         self._images.append({"id": image_id})
         self._captions.append(
@@ -81,7 +81,7 @@ class _GroundTruth:
             "iscrowd": 0,
         }
 
-    def write(self, brief: Brief, split: str) -> None:
+    def write(self, options: DrawOptions, split: str) -> None:
         """Write both files."""
         captions = {"images": self._images, "annotations": self._captions}
         masks = {
@@ -89,8 +89,8 @@ class _GroundTruth:
             "annotations": self._masks,
             "categories": [{"id": 1, "name": "object"}],
         }
-        write_json(brief.root / _TRUTH.format(split, "caption"), captions)
-        write_json(brief.root / _TRUTH.format(split, "mask"), masks)
+        write_json(options.root / _TRUTH.format(split, "caption"), captions)
+        write_json(options.root / _TRUTH.format(split, "mask"), masks)
 
 
 def _box(mask: Mask) -> tuple[float, float, float, float]:

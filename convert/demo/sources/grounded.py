@@ -1,11 +1,11 @@
-"""Rows of GranD-f: captions whose phrases are grounded in run-length masks."""
+"""Rows of GranD-f: captions with phrases grounded in run-length masks."""
 
 from dataclasses import dataclass
 
-from convert.demo.scene.studies import Study
+from convert.demo.scene.photos import DrawnPhoto
 from convert.demo.truth import TrueRegion
-from convert.demo.words.spoken import Phrase
-from convert.demo.words.tell import retell, write_grounded
+from convert.demo.words.captions import write_grounded, write_second_caption
+from convert.demo.words.phrases import Phrase
 
 ROW_DEFECTS = {
     "mask of another size": "SizeMismatchError",
@@ -14,57 +14,59 @@ ROW_DEFECTS = {
     "span too long": "SpanError",
     "span not found": "SpanError",
 }
-"""What may be wrong with a row -> the error that must say so."""
+"""Defect of a row -> error with which the photo must be rejected."""
 _WRAPS = ("{}", '"{}"', '" {} "', " {}\n", '"{}')
-"""How captions come: spans count in what is left without quotes and outer white space."""
+"""Forms of captions. Spans are offsets in the text without quotes and outer white space."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Everything that a file says about one photo, and what of it is true."""
+class PhotoRows:
+    """The rows of one photo, and its expected captions and regions."""
 
     rows: tuple[dict[str, object], ...]
     captions: tuple[str, ...]
     regions: tuple[TrueRegion, ...]
 
 
-def tell(study: Study, file_name: str, image_id: str) -> Told:
-    """One row, or two for some photos."""
-    told = [write_grounded(study.scene)]
-    if study.number % 4 == 0:
-        told.append(retell(study.scene))
+def write_rows(drawn: DrawnPhoto, file_name: str, image_id: str) -> PhotoRows:
+    """The row of a photo; some photos have two."""
+    captions = [write_grounded(drawn.scene)]
+    if drawn.number % 4 == 0:
+        captions.append(write_second_caption(drawn.scene))
     rows: list[dict[str, object]] = []
     regions: list[TrueRegion] = []
-    height, width = study.annotated_size
-    for number, (caption, phrases) in enumerate(told):
-        named = _named(study, phrases)
+    height, width = drawn.annotated_size
+    for number, (caption, phrases) in enumerate(captions):
+        named = _named(drawn, phrases)
         rows.append(
             {
                 "file_name": file_name,
                 "height": height,
                 "width": width,
                 "image_id": image_id,
-                "caption": _WRAPS[study.number % len(_WRAPS)].format(caption),
-                "groundings": _groundings(study, caption, named),
+                "caption": _WRAPS[drawn.number % len(_WRAPS)].format(caption),
+                "groundings": _groundings(drawn, caption, named),
             }
         )
         regions += [_region(key, phrase, number) for key, phrase in named.items()]
-    return Told(tuple(rows), tuple(caption for caption, _ in told), tuple(regions))
+    return PhotoRows(tuple(rows), tuple(caption for caption, _ in captions), tuple(regions))
 
 
-def _named(study: Study, phrases: tuple[Phrase, ...]) -> dict[str, Phrase | None]:
-    """Phrases by the keys the file gives them: not always as they are spelt in the caption.
+def _named(drawn: DrawnPhoto, phrases: tuple[Phrase, ...]) -> dict[str, Phrase | None]:
+    """Key in the file -> phrase. Keys are not always spelled like in the caption.
 
-    A phrase that comes twice needs another spelling; some files are not in the caption's order;
-    the last key means nothing that can be seen.
+    A repeated phrase needs another spelling. Some rows are not in the caption's order. The last key
+    has no mask.
     """
     named: dict[str, Phrase | None] = {}
-    for phrase in phrases if study.number % 2 else reversed(phrases):
-        text = phrase.text.lower() if study.number % 3 else phrase.text
+    for phrase in phrases if drawn.number % 2 else reversed(phrases):
+        text = phrase.text.lower() if drawn.number % 3 else phrase.text
         spellings = (text, text.capitalize(), text.upper())
-        key = next(said for said in (*spellings, f"{phrase.text} ") if said not in named)
+        key = next(
+            spelling for spelling in (*spellings, f"{phrase.text} ") if spelling not in named
+        )
         named[key] = phrase
-    return named if study.number % 5 == 0 else {**named, "a nice day": None}
+    return named if drawn.number % 5 == 0 else {**named, "a nice day": None}
 
 
 def _region(key: str, phrase: Phrase | None, caption: int) -> TrueRegion:
@@ -74,7 +76,7 @@ def _region(key: str, phrase: Phrase | None, caption: int) -> TrueRegion:
 
 
 def _groundings(
-    study: Study, caption: str, named: dict[str, Phrase | None]
+    drawn: DrawnPhoto, caption: str, named: dict[str, Phrase | None]
 ) -> dict[str, dict[str, object] | None]:
     groundings: dict[str, dict[str, object] | None] = {}
     for number, (key, phrase) in enumerate(named.items()):
@@ -83,17 +85,17 @@ def _groundings(
             continue
         span, masks = [phrase.start, phrase.stop], [mask.as_json() for mask in phrase.masks]
         if number == 0:
-            span, masks = _spoil(study, caption, span, masks)
+            span, masks = _spoil(drawn, caption, span, masks)
         groundings[key] = {"token_positives": span, "rle_masks": masks}
     return groundings
 
 
 def _spoil(
-    study: Study, caption: str, span: list[int], masks: list[dict[str, object]]
+    drawn: DrawnPhoto, caption: str, span: list[int], masks: list[dict[str, object]]
 ) -> tuple[list[int], list[dict[str, object]]]:
-    height, width = study.size
+    height, width = drawn.size
     counts = str(masks[0]["counts"])
-    match study.defect:
+    match drawn.defect:
         case "mask of another size":
             return span, [{"size": [width, height], "counts": counts}]
         case "counts cut short":

@@ -1,11 +1,11 @@
-"""LLaVA-Instruct: up to three conversations about a photo, in words alone."""
+"""LLaVA-Instruct: up to three conversations about a photo."""
 
 from convert.demo.files.coco import TRAIN_2017
-from convert.demo.files.files import write_json
-from convert.demo.scene.studies import MENDED, Brief, Study, plan_studies
+from convert.demo.files.write import write_json
+from convert.demo.scene.photos import REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
 from convert.demo.truth import TrueReject, TrueSample, Truth
-from convert.demo.words.tell import write_captions
-from convert.demo.words.words import describe, listed, plural, spell
+from convert.demo.words.captions import write_captions
+from convert.demo.words.names import describe, listed, plural, spell
 
 _FILE = "llava_dataset/llava_instruct_150k.json"
 _FIRST = 33_471
@@ -17,59 +17,59 @@ _ERRORS = {
 _Talk = tuple[tuple[str, str], ...]
 
 
-def draw_llava_instruct(brief: Brief) -> Truth:
-    """One file; records of one photo have one id and do not stand together."""
+def draw_llava_instruct(options: DrawOptions) -> Truth:
+    """Draw one file. Records of one photo have the same id but are not adjacent."""
     records: list[tuple[int, dict[str, object]]] = []
     samples, rejects = [], []
-    defects = (*_ERRORS, *MENDED, "answer without a question")
-    for study in plan_studies(brief, "coco", _FIRST, ("train",), defects):
-        key = f"{study.number:012d}"
+    defects = (*_ERRORS, *REPAIRABLE, "answer without a question")
+    for drawn in plan_photos(options, "coco", _FIRST, ("train",), defects):
+        key = f"{drawn.number:012d}"
         photo = f"{TRAIN_2017}/{key}.jpg"
-        study.save(brief.root / photo)
-        talks = _converse(study)
+        drawn.save(options.root / photo)
+        talks = _converse(drawn)
         for number, talk in enumerate(talks):
             turns = [{"from": speaker, "value": text} for speaker, text in talk]
             named = {"id": key, "image": f"{key}.jpg"}
             records.append((number, {**named, "conversations": turns}))
-        error = _ERRORS.get(study.defect)
+        error = _ERRORS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(key, study.split, error))
+            rejects.append(TrueReject(key, drawn.split, error))
         else:
-            samples.append(TrueSample(key, "train", photo, study.size, conversations=talks))
+            samples.append(TrueSample(key, "train", photo, drawn.size, conversations=talks))
     apart = [record for _, record in sorted(records, key=lambda entry: entry[0])]
-    write_json(brief.root / _FILE, apart)
+    write_json(options.root / _FILE, apart)
     return Truth("llava_instruct", tuple(samples), tuple(rejects))
 
 
-def _converse(study: Study) -> tuple[_Talk, ...]:
-    """One to three of: a conversation, a detailed description, an answer that takes thought."""
-    talks = (_conversation(study), _description(study), _reasoning(study))
-    if study.defect == "answer without a question":
+def _converse(drawn: DrawnPhoto) -> tuple[_Talk, ...]:
+    """Up to three of: a conversation, a description, a reasoning question."""
+    talks = (_conversation(drawn), _description(drawn), _reasoning(drawn))
+    if drawn.defect == "answer without a question":
         return (talks[0][1:], *talks[1:])
-    return talks[: 3 - study.number % 3]
+    return talks[: 3 - drawn.number % 3]
 
 
-def _conversation(study: Study) -> _Talk:
-    things = study.scene.things
+def _conversation(drawn: DrawnPhoto) -> _Talk:
+    things = drawn.scene.things
     pairs = [
         ("How many things are there?", f"There are {spell(len(things))} things."),
         *(
-            (f'What colour is "{describe(study.scene, thing)[-1]}"?', f"It is {thing.colour}.")
+            (f'What colour is "{describe(drawn.scene, thing)[-1]}"?', f"It is {thing.colour}.")
             for thing in things[:3]
         ),
     ]
     turns = [turn for ask, answer in pairs for turn in (("human", ask), ("gpt", answer))]
-    return (_with_photo(turns[0][1], first=study.number % 2 == 0), *turns[1:])
+    return (_with_photo(turns[0][1], first=drawn.number % 2 == 0), *turns[1:])
 
 
-def _description(study: Study) -> _Talk:
-    told = "\n\n".join(text.strip() for text in write_captions(study.scene, study.words))
+def _description(drawn: DrawnPhoto) -> _Talk:
+    description = "\n\n".join(text.strip() for text in write_captions(drawn.scene, drawn.text_rng))
     ask = "Describe the following image."
-    return _with_photo(ask, first=study.number % 2 == 1), ("gpt", told)
+    return _with_photo(ask, first=drawn.number % 2 == 1), ("gpt", description)
 
 
-def _reasoning(study: Study) -> _Talk:
-    kinds = listed([plural(kind) for kind in sorted({t.kind for t in study.scene.things})])
+def _reasoning(drawn: DrawnPhoto) -> _Talk:
+    kinds = listed([plural(kind) for kind in sorted({t.kind for t in drawn.scene.things})])
     answer = f"There are {kinds} - and nobody. It is caf\u00e9-like\u2026 but still. "
     return _with_photo("Is anybody here?", first=True), ("gpt", answer)
 

@@ -1,4 +1,4 @@
-"""Mapillary Vistas 2.0: photos of streets, and label maps whose palette is not to be trusted."""
+"""Mapillary Vistas 2.0: photos of streets, and label maps with an ambiguous palette."""
 
 import base64
 import hashlib
@@ -6,9 +6,9 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from convert.demo.files.files import write_bytes, write_json
-from convert.demo.scene.studies import MENDED, Brief, plan_studies
-from convert.demo.sources.coco_stuff import LABEL_DEFECTS, SPOILT, encode_labels
+from convert.demo.files.write import write_bytes, write_json
+from convert.demo.scene.photos import REPAIRABLE, DrawOptions, plan_photos
+from convert.demo.sources.coco_stuff import LABEL_DEFECTS, PHOTO_DEFECTS, encode_labels
 from convert.demo.sources.mapillary_labels import LABELS
 from convert.demo.truth import TrueReject, TrueSample, Truth, pack_labels
 
@@ -20,47 +20,47 @@ _NAMES = {
     "box": "Junction Box", "lamp": "Street Light", "post": "Pole", "shelf": "Bench",
     "balloon": "Dynamic", "ball": "Dynamic", "bottle": "Static", "mug": "Static",
 }  # fmt: skip
-"""What a street would call them; everything else is unlabelled, which is a label here."""
+"""Mapillary's labels for things. Everything else is "Unlabeled", which is a label."""
 _UNLABELED = "Unlabeled"
 _GROUPS = (
     (2, "animal"), (30, "construction"), (35, "human"), (59, "marking"), (66, "nature"),
     (118, "object"), (124, "void"),
 )  # fmt: skip
-"""(end, name): upstream's order is by group."""
+"""(end, name): upstream's labels are sorted by group."""
 _COUNTED = {"animal", "human", "marking", "object"}
 _LABEL_DEFECTS = {**LABEL_DEFECTS, "no label map": "LabelMapError"}
 _STARTS = ("", "-", "_", "__")
 
 
-def draw_mapillary(brief: Brief) -> Truth:
-    """Photos, label maps and the list of labels; some names begin with a dash or underscores."""
+def draw_mapillary(options: DrawOptions) -> Truth:
+    """Draw photos, label maps and the list of labels. Some names start with a dash."""
     numbers = {name: value for value, (name, _) in enumerate(LABELS)}
     samples, rejects = [], []
-    defects = (*SPOILT, *MENDED, *_LABEL_DEFECTS)
-    for study in plan_studies(brief, "street", 1, tuple(_FOLDERS), defects):
-        stem, folder = _stem(study.number), _FOLDERS[study.split]
+    defects = (*PHOTO_DEFECTS, *REPAIRABLE, *_LABEL_DEFECTS)
+    for drawn in plan_photos(options, "street", 1, tuple(_FOLDERS), defects):
+        stem, folder = _stem(drawn.number), _FOLDERS[drawn.split]
         photo = f"{_ROOT}/{folder}/images/{stem}.jpg"
-        study.save(brief.root / photo)
-        seen = [numbers[_NAMES.get(name, _UNLABELED)] for name in study.scene.names()]
-        values = np.array(seen, np.uint8)[study.scene.layers()]
-        if study.defect != "no label map":
-            content = encode_labels(_with_palette(Image.fromarray(values)), study.defect)
-            write_bytes(brief.root / f"{_ROOT}/{folder}/v2.0/labels/{stem}.png", content)
-        error = study.error or _LABEL_DEFECTS.get(study.defect)
+        drawn.save(options.root / photo)
+        seen = [numbers[_NAMES.get(name, _UNLABELED)] for name in drawn.scene.names()]
+        values = np.array(seen, np.uint8)[drawn.scene.layers()]
+        if drawn.defect != "no label map":
+            content = encode_labels(_with_palette(Image.fromarray(values)), drawn.defect)
+            write_bytes(options.root / f"{_ROOT}/{folder}/v2.0/labels/{stem}.png", content)
+        error = drawn.error or _LABEL_DEFECTS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(stem, study.split, error))
+            rejects.append(TrueReject(stem, drawn.split, error))
         else:
             labels = pack_labels(values)
-            samples.append(TrueSample(stem, study.split, photo, study.size, label_map=labels))
+            samples.append(TrueSample(stem, drawn.split, photo, drawn.size, label_map=labels))
     for folder in _FOLDERS.values():
-        for place in ("images", "v2.0/labels"):
-            (brief.root / f"{_ROOT}/{folder}/{place}").mkdir(parents=True, exist_ok=True)
-    write_json(brief.root / f"{_ROOT}/config_v2.0.json", _config())
+        for path in ("images", "v2.0/labels"):
+            (options.root / f"{_ROOT}/{folder}/{path}").mkdir(parents=True, exist_ok=True)
+    write_json(options.root / f"{_ROOT}/config_v2.0.json", _config())
     return Truth("mapillary", tuple(samples), tuple(rejects))
 
 
 def _stem(number: int) -> str:
-    """22 characters of upstream's kind: 16 bytes in URL-safe base 64."""
+    """A name like upstream's: 16 bytes in URL-safe base 64, 22 characters."""
     digest = hashlib.blake2b(str(number).encode("ascii"), digest_size=16).digest()
     name = base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
     start = _STARTS[number % len(_STARTS)]

@@ -1,4 +1,4 @@
-"""Mapillary Vistas 2.0: names of its labels and their colours in the palette, by pixel value."""
+"""Mapillary Vistas 2.0: name and palette colour of each label, by pixel value."""
 
 LABELS: tuple[tuple[str, int], ...] = (
     ("Bird", 0xA52A2A),
@@ -126,4 +126,4 @@ LABELS: tuple[tuple[str, int], ...] = (
     ("Static", 0x6F6F00),
     ("Unlabeled", 0x000000),
 )
-"""Readable name and 0xRRGGBB. Eleven colours belong to several labels, so a colour is no label."""
+"""Readable name and 0xRRGGBB. Eleven colours have several labels, so a colour is ambiguous."""

@@ -1,38 +1,40 @@
-"""OpenPSG turned into grounded captions: GranD-f's rows about COCO's photos of both folders."""
+"""OpenPSG converted to grounded captions: GranD-f's rows about photos of both COCO folders."""
 
-from convert.demo.files.files import write_json
-from convert.demo.scene.studies import MENDED, REJECTED, Brief, plan_studies
-from convert.demo.sources.grounded import ROW_DEFECTS, tell
+from convert.demo.files.write import write_json
+from convert.demo.scene.photos import REJECTED, REPAIRABLE, DrawOptions, plan_photos
+from convert.demo.sources.grounded import ROW_DEFECTS, write_rows
 from convert.demo.truth import TrueReject, TrueSample, Truth
 
 _ROWS = "GranDf/annotations/train/OpenPsgGCG_{}.json"
 _SPLITS = ("train", "val")
 _FOLDERS = ("train2017", "val2017", "train2017")
-"""In turn; upstream's own splits take their photos from both."""
+"""Folders of photos, in turn. Upstream's splits also use both."""
 _FIRST = 417_720
 
 
-def draw_openpsg_gcg(brief: Brief) -> Truth:
-    """Rows of both splits, and photos; file names begin with the photo's folder."""
+def draw_openpsg_gcg(options: DrawOptions) -> Truth:
+    """Draw rows of both splits, and photos. File names start with the photo's folder."""
     rows: dict[str, list[dict[str, object]]] = {split: [] for split in _SPLITS}
     samples, rejects = [], []
-    defects = (*REJECTED, *MENDED, *ROW_DEFECTS)
-    for study in plan_studies(brief, "coco", _FIRST, _SPLITS, defects):
-        key = f"{study.number:012d}"
-        name = f"{_FOLDERS[study.number % len(_FOLDERS)]}/{key}.jpg"
+    defects = (*REJECTED, *REPAIRABLE, *ROW_DEFECTS)
+    for drawn in plan_photos(options, "coco", _FIRST, _SPLITS, defects):
+        key = f"{drawn.number:012d}"
+        name = f"{_FOLDERS[drawn.number % len(_FOLDERS)]}/{key}.jpg"
         photo = f"coco_2017/{name}"
-        study.save(brief.root / photo)
-        told = tell(study, name, f"{2_300_000 + study.number}")
-        rows[study.split] += told.rows
-        error = study.error or ROW_DEFECTS.get(study.defect)
+        drawn.save(options.root / photo)
+        photo_rows = write_rows(drawn, name, f"{2_300_000 + drawn.number}")
+        rows[drawn.split] += photo_rows.rows
+        error = drawn.error or ROW_DEFECTS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(key, study.split, error))
+            rejects.append(TrueReject(key, drawn.split, error))
         else:
             samples.append(
-                TrueSample(key, study.split, photo, study.size, told.captions, told.regions)
+                TrueSample(
+                    key, drawn.split, photo, drawn.size, photo_rows.captions, photo_rows.regions
+                )
             )
     for split in _SPLITS:
-        write_json(brief.root / _ROWS.format(split), rows[split])
+        write_json(options.root / _ROWS.format(split), rows[split])
     for folder in _FOLDERS:
-        (brief.root / "coco_2017" / folder).mkdir(parents=True, exist_ok=True)
+        (options.root / "coco_2017" / folder).mkdir(parents=True, exist_ok=True)
     return Truth("openpsg_gcg", tuple(samples), tuple(rejects))

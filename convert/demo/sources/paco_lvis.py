@@ -1,9 +1,9 @@
-"""PACO-LVIS: things with their looks, and parts that name their thing."""
+"""PACO-LVIS: objects with attributes, and parts that name their object."""
 
 from convert.demo.files.coco import header
-from convert.demo.files.files import write_json
-from convert.demo.scene.scene import Thing
-from convert.demo.scene.studies import MENDED, REJECTED, Brief, Study, plan_studies
+from convert.demo.files.write import write_json
+from convert.demo.scene.compose import Thing
+from convert.demo.scene.photos import REJECTED, REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
 from convert.demo.sources.parts import (
     OTHER_FORMS,
     ROW_DEFECTS,
@@ -22,13 +22,13 @@ _OBJECTS = {
     "pear": (785, "pear"), "star": (1012, "star_(figure)"), "umbrella": (1133, "umbrella"),
     "vase": (1139, "vase"),
 }  # fmt: skip
-"""Kind -> (id, name): upstream's where it has them, else of the same sort."""
+"""Kind -> (id, name): upstream's if it has them, otherwise similar ones."""
 _PARTS = {
     "book": (2128, "book:cover"), "box": (2260, "box:lid"), "vase": (2284, "vase:mouth"),
     "bottle": (2285, "bottle:neck"), "mug": (2318, "mug:rim"), "lamp": (2354, "lamp:shade"),
     "star": (2440, "star_(figure):tip"),
 }  # fmt: skip
-"""The upper part of a kind; the others have none."""
+"""Kind -> (id, name) of its upper part. Other kinds have no parts."""
 _SHADES = (
     "black", "light_blue", "blue", "dark_blue", "light_brown", "brown", "dark_brown",
     "light_green", "green", "dark_green", "light_grey", "grey", "dark_grey", "light_orange",
@@ -58,31 +58,31 @@ _FIRST = 247_912
 _DEFECTS = {**ROW_DEFECTS, "part without object": "AnnotationError"}
 
 
-def draw_paco_lvis(brief: Brief) -> Truth:
-    """Three annotation files and photos; those of test are in both of COCO's folders."""
+def draw_paco_lvis(options: DrawOptions) -> Truth:
+    """Draw three annotation files and photos. Photos of test are in both COCO folders."""
     files = {split: PartsFile() for split in _SPLITS}
     samples, rejects = [], []
-    defects = (*REJECTED, *MENDED, *_DEFECTS, *OTHER_FORMS)
-    for study in plan_studies(brief, "coco", _FIRST, _SPLITS, defects):
-        # Test gets every eighth photo: of those, every second.
-        folder = "val2017" if study.split == "test" and study.number // 8 % 2 else "train2017"
-        key = f"{study.number:012d}"
+    defects = (*REJECTED, *REPAIRABLE, *_DEFECTS, *OTHER_FORMS)
+    for drawn in plan_photos(options, "coco", _FIRST, _SPLITS, defects):
+        # Test gets every eighth photo. Every second of them is in val2017.
+        folder = "val2017" if drawn.split == "test" and drawn.number // 8 % 2 else "train2017"
+        key = f"{drawn.number:012d}"
         photo = f"coco_2017/{folder}/{key}.jpg"
-        study.save(brief.root / photo)
-        file = files[study.split]
-        if study.defect != "photo not listed":
-            file.images.append(_paco_image(study, f"{folder}/{key}.jpg"))
-        regions = _annotate_paco(file, study)
-        error = study.error or _DEFECTS.get(study.defect)
+        drawn.save(options.root / photo)
+        file = files[drawn.split]
+        if drawn.defect != "photo not listed":
+            file.images.append(_paco_image(drawn, f"{folder}/{key}.jpg"))
+        regions = _annotate_paco(file, drawn)
+        error = drawn.error or _DEFECTS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(key, study.split, error))
+            rejects.append(TrueReject(key, drawn.split, error))
         else:
-            samples.append(TrueSample(key, study.split, photo, study.size, regions=regions))
+            samples.append(TrueSample(key, drawn.split, photo, drawn.size, regions=regions))
     for split, file in files.items():
-        place = brief.root / _ROOT / f"paco_lvis_v1_{split}.json"
-        write_json(place, {**header(), **_paco_lists(split), **rows_of(file)})
+        path = options.root / _ROOT / f"paco_lvis_v1_{split}.json"
+        write_json(path, {**header(), **_paco_lists(split), **rows_of(file)})
     for folder in ("train2017", "val2017"):
-        (brief.root / "coco_2017" / folder).mkdir(parents=True, exist_ok=True)
+        (options.root / "coco_2017" / folder).mkdir(parents=True, exist_ok=True)
     return Truth("paco_lvis", tuple(samples), tuple(rejects))
 
 
@@ -106,11 +106,11 @@ def _paco_lists(split: str) -> dict[str, object]:
     }
 
 
-def _paco_image(study: Study, file_name: str) -> dict[str, object]:
-    height, width = study.annotated_size
+def _paco_image(drawn: DrawnPhoto, file_name: str) -> dict[str, object]:
+    height, width = drawn.annotated_size
     lists = ("neg_category_ids", "not_exhaustive_category_ids")
     return {
-        "id": study.number,
+        "id": drawn.number,
         "file_name": file_name,
         "coco_url": f"http://images.example/{file_name}",
         "width": width,
@@ -120,52 +120,56 @@ def _paco_image(study: Study, file_name: str) -> dict[str, object]:
     }
 
 
-def _annotate_paco(file: PartsFile, study: Study) -> tuple[TrueRegion, ...]:
-    """Objects and parts, in every other photo the parts first; some have a box but no mask."""
-    things, masks = study.scene.things, study.scene.masks()
+def _annotate_paco(file: PartsFile, drawn: DrawnPhoto) -> tuple[TrueRegion, ...]:
+    """Regions of objects and parts. In every other photo the parts are first."""
+    things, masks = drawn.scene.things, drawn.scene.masks()
     wholes = [(number, False) for number in range(len(things))]
     halves = [
         (number, True) for number, thing in enumerate(things)
         if thing.kind in _PARTS and half_of(masks[number], upper=True).area
     ]  # fmt: skip
-    order = halves + wholes if study.number % 2 else wholes + halves
+    order = halves + wholes if drawn.number % 2 else wholes + halves
     regions: list[TrueRegion] = []
     for number, is_part in order:
         thing, first = things[number], not regions
         mask = half_of(masks[number], upper=True) if is_part else masks[number]
         category, name = (_PARTS if is_part else _OBJECTS)[thing.kind]
         attributes = _attributes(thing, number, is_part=is_part)
-        bare = study.number % 3 == 0 and (number, is_part) == order[-1]
-        object_id = study.number * 100 + number
+        bare = drawn.number % 3 == 0 and (number, is_part) == order[-1]
+        object_id = drawn.number * 100 + number
         row: dict[str, object] = {
             "id": object_id + 50 * is_part,
             "bbox": mask.bbox,
             "area": float(mask.area),
             "category_id": category,
-            "image_id": study.number,
+            "image_id": drawn.number,
             "segmentation": [] if bare else mask.as_json(),
             **_looks(attributes),
             "obj_ann_id": object_id,
         }
-        if study.defect == "polygons" and (number, is_part) == wholes[0]:
+        if drawn.defect == "polygons" and (number, is_part) == wholes[0]:
             row["segmentation"] = [list(ring) for ring in thing.rings]
         if first:
-            spoil(row, study.defect, mask)
+            spoil(row, drawn.defect, mask)
         file.annotations.append(row)
         parent = order.index((number, False)) if is_part else None
         runs = None if bare else mask
         regions.append(
             TrueRegion((name,), box_of_row(mask.bbox), runs, (), name, attributes, parent)
         )
-    if study.defect == "part without object":
-        lost = study.number * 100 + 99
-        last = file.annotations[-1]
-        file.annotations.append({**last, "id": lost + 100_000_000_000, "obj_ann_id": lost})
+    if drawn.defect == "part without object":
+        _add_stray_part(file, drawn)
     return tuple(regions)
 
 
+def _add_stray_part(file: PartsFile, drawn: DrawnPhoto) -> None:
+    missing = drawn.number * 100 + 99
+    last = file.annotations[-1]
+    file.annotations.append({**last, "id": missing + 100_000_000_000, "obj_ann_id": missing})
+
+
 def _attributes(thing: Thing, number: int, *, is_part: bool) -> tuple[str, ...]:
-    """Of every second part, nobody said anything."""
+    """Attributes of a thing or a part. Every second part has none."""
     if is_part:
         return (thing.colour,) if number % 2 else ()
     made_of = (_MADE_OF[thing.kind],) if thing.kind in _MADE_OF else ()

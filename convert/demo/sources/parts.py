@@ -1,4 +1,4 @@
-"""What drawings of parts share: the file that grows, spoilt rows, and halves of masks."""
+"""Rows, defects and masks of sources with object parts."""
 
 from dataclasses import dataclass, field
 
@@ -19,19 +19,19 @@ OTHER_FORMS = ("counts in a list", "polygons")
 
 @dataclass(slots=True)
 class PartsFile:
-    """One annotation file, as it grows."""
+    """The rows of one annotation file."""
 
     images: list[object] = field(default_factory=list)
     annotations: list[dict[str, object]] = field(default_factory=list)
 
 
 def rows_of(file: PartsFile) -> dict[str, object]:
-    """The two lists as the file holds them."""
+    """The two lists of rows in the form of the file."""
     return {"images": file.images, "annotations": file.annotations}
 
 
 def spoil(row: dict[str, object], defect: str, mask: Mask) -> None:
-    """What can be wrong, or only different, with one row."""
+    """Give a row a defect, or another form of mask."""
     height, width = mask.size
     x, y, _, tall = mask.bbox
     match defect:
@@ -51,13 +51,13 @@ def spoil(row: dict[str, object], defect: str, mask: Mask) -> None:
 
 
 def box_of_row(bbox: list[float]) -> Box:
-    """x, y, width, height as corners."""
+    """The corners of x, y, width, height."""
     x, y, width, height = bbox
     return x, y, x + width, y + height
 
 
 def half_of(mask: Mask, *, upper: bool) -> Mask:
-    """What of a mask is above, or below, the middle of its box."""
+    """The part of a mask above, or below, the middle of its box."""
     _, y, _, height = mask.bbox
     rows = np.arange(mask.size[0]) < y + height // 2
     return encode(mask.pixels & (rows if upper else ~rows)[:, None])

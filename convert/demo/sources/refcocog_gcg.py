@@ -1,4 +1,4 @@
-"""RefCOCOg turned into grounded captions by GranD-f: polygons, and phrases without offsets."""
+"""RefCOCOg converted to grounded captions by GranD-f: polygons, and phrases without offsets."""
 
 import re
 from collections import Counter
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convert.demo.files.coco import TRAIN_2014, box_of
-from convert.demo.files.files import write_json
+from convert.demo.files.write import write_json
+from convert.demo.scene.compose import Thing
+from convert.demo.scene.photos import REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
 from convert.demo.scene.raster import rasterise
-from convert.demo.scene.scene import Thing
-from convert.demo.scene.studies import MENDED, Brief, Study, plan_studies
 from convert.demo.truth import TrueRegion, TrueReject, TrueSample, Truth
-from convert.demo.words.words import a, name, plural
+from convert.demo.words.names import a, name, plural
 
 _ROWS = "GranDf/annotations/train/RefCOCOg_GCG_{}.json"
 _SPLITS = ("train", "val")
@@ -27,56 +27,56 @@ _WRAPS = ('"{}"', "{}", '" {} "')
 
 @dataclass(frozen=True, slots=True)
 class _Ref:
-    """A phrase of a caption, and the thing it means."""
+    """A phrase of a caption, and the thing that it names."""
 
     sentence: str
     thing: Thing
 
 
-def draw_refcocog_gcg(brief: Brief) -> Truth:
-    """A file for each split, and photos of the 2014 edition."""
+def draw_refcocog_gcg(options: DrawOptions) -> Truth:
+    """Draw a file for each split, and photos of the 2014 edition."""
     rows: dict[str, list[object]] = {split: [] for split in _SPLITS}
     samples, rejects = [], []
-    defects = (*_ERRORS, *MENDED, "no mask")
-    for study in plan_studies(brief, "coco", _FIRST, _SPLITS, defects):
-        key = f"COCO_train2014_{study.number:012d}"
+    defects = (*_ERRORS, *REPAIRABLE, "no mask")
+    for drawn in plan_photos(options, "coco", _FIRST, _SPLITS, defects):
+        key = f"COCO_train2014_{drawn.number:012d}"
         photo = f"{TRAIN_2014}/{key}.jpg"
-        study.save(brief.root / photo)
+        drawn.save(options.root / photo)
         captions: list[str] = []
         regions: list[TrueRegion] = []
-        for caption, refs in _tell(study):
-            regions += _find(study, refs, caption, len(captions))
+        for caption, refs in _write_sentences(drawn):
+            regions += _find(drawn, refs, caption, len(captions))
             row = {
                 "img_file_name": f"{key}.jpg",
-                "caption": _WRAPS[study.number % len(_WRAPS)].format(caption),
-                "refs": _refs(study, refs),
+                "caption": _WRAPS[drawn.number % len(_WRAPS)].format(caption),
+                "refs": _refs(drawn, refs),
             }
-            rows[study.split].append({f"{study.number * 10 + len(captions)}": row})
+            rows[drawn.split].append({f"{drawn.number * 10 + len(captions)}": row})
             captions.append(caption)
-        error = _ERRORS.get(study.defect)
+        error = _ERRORS.get(drawn.defect)
         if error:
-            rejects.append(TrueReject(key, study.split, error))
+            rejects.append(TrueReject(key, drawn.split, error))
         else:
             sample = TrueSample(
-                key, study.split, photo, study.size, tuple(captions), tuple(regions)
+                key, drawn.split, photo, drawn.size, tuple(captions), tuple(regions)
             )
             samples.append(sample)
     for split in _SPLITS:
-        write_json(brief.root / _ROWS.format(split), rows[split])
-    (brief.root / TRAIN_2014).mkdir(parents=True, exist_ok=True)
+        write_json(options.root / _ROWS.format(split), rows[split])
+    (options.root / TRAIN_2014).mkdir(parents=True, exist_ok=True)
     return Truth("refcocog_gcg", tuple(samples), tuple(rejects))
 
 
-def _tell(study: Study) -> Iterator[tuple[str, list[_Ref]]]:
-    """(caption, refs); two of them for some photos."""
-    things = study.scene.things
-    yield _compose(study, things)
-    if study.number % 4 == 0:
-        yield _compose(study, things[::-1])
+def _write_sentences(drawn: DrawnPhoto) -> Iterator[tuple[str, list[_Ref]]]:
+    """Yield (caption, refs); some photos have two."""
+    things = drawn.scene.things
+    yield _compose(drawn, things)
+    if drawn.number % 4 == 0:
+        yield _compose(drawn, things[::-1])
 
 
-def _compose(study: Study, things: tuple[Thing, ...]) -> tuple[str, list[_Ref]]:
-    """A caption with words inside other words, a phrase in a phrase, and one that comes twice."""
+def _compose(drawn: DrawnPhoto, things: tuple[Thing, ...]) -> tuple[str, list[_Ref]]:
+    """A caption with words inside other words, a phrase in a phrase, and a repeated phrase."""
     first, second = things[:2]
     other = next((thing for thing in things if thing.kind != first.kind), None)
     near = f" near {a(name(other))}" if other else ""
@@ -88,30 +88,30 @@ def _compose(study: Study, things: tuple[Thing, ...]) -> tuple[str, list[_Ref]]:
     refs += [_Ref(a(name(other)).capitalize(), other)] if other else []
     refs += [_Ref("one thing", first), _Ref("One thing", second)]
     strange = [_Ref(first.kind, first), _Ref(f"the {second.kind} that nobody mentions", second)]
-    return caption, [*strange, *refs] if study.number % 2 else [*refs, *strange]
+    return caption, [*strange, *refs] if drawn.number % 2 else [*refs, *strange]
 
 
-def _find(study: Study, refs: list[_Ref], caption: str, number: int) -> Iterator[TrueRegion]:
-    """Regions with their words' places: whole words, each time those that are still free."""
-    asked: Counter[str] = Counter()
+def _find(drawn: DrawnPhoto, refs: list[_Ref], caption: str, number: int) -> Iterator[TrueRegion]:
+    """Yield the regions with the spans of their phrases: whole words, each occurrence once."""
+    uses: Counter[str] = Counter()
     for index, ref in enumerate(refs):
         words = ref.sentence.lower()
-        found = [match.span() for match in re.finditer(rf"\b{words}\b", caption.lower())]
-        spans = ((number, *found[asked[words]]),) if found else ()
-        asked[words] += 1
-        bare = study.defect == "no mask" and index == 0
-        runs = None if bare else rasterise(ref.thing.rings, study.size)
+        matches = [match.span() for match in re.finditer(rf"\b{words}\b", caption.lower())]
+        spans = ((number, *matches[uses[words]]),) if matches else ()
+        uses[words] += 1
+        bare = drawn.defect == "no mask" and index == 0
+        runs = None if bare else rasterise(ref.thing.rings, drawn.size)
         yield TrueRegion((ref.sentence,), None, runs, spans)
 
 
-def _refs(study: Study, refs: list[_Ref]) -> list[dict[str, object]]:
+def _refs(drawn: DrawnPhoto, refs: list[_Ref]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for index, ref in enumerate(refs):
         x0, y0, x1, y1 = box_of(ref.thing)
         rings = [list(ring) for ring in ref.thing.rings]
-        if index == 0 and study.defect == "odd ring":
+        if index == 0 and drawn.defect == "odd ring":
             rings = [[*rings[0], 1.0]]
-        if index == 0 and study.defect == "no mask":
+        if index == 0 and drawn.defect == "no mask":
             rings = []
         box = [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
         rows.append({"sentence": ref.sentence, "bbox": box, "segmentation": rings})

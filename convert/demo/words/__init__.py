@@ -1,1 +1,1 @@
-"""Sentences about a drawn photo."""
+"""Texts about drawn photos: expressions, captions, grounded phrases."""

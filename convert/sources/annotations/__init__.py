@@ -1,1 +1,1 @@
-"""Readers of public annotation layouts. They know formats, not sources."""
+"""Readers of public annotation layouts. They know file formats, not sources."""

@@ -1,4 +1,4 @@
-"""COCO's captions: five to seven sentences a photo, no regions."""
+"""COCO's captions: five to seven sentences per photo, no regions."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import msgspec
 
 from convert.errors import AnnotationError
 from convert.record import Paths, Record
-from convert.sources.annotations.coco import CaptionsFile, CocoCaption, CocoImage, photo_places
+from convert.sources.annotations.coco import CaptionsFile, CocoCaption, CocoImage, photo_paths
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.typed_json import read_json
 from convert.sources.files import DataRoot
@@ -21,9 +21,9 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with all its captions."""
-    file = read_json(root, place, CaptionsFile)
+def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, data) of each photo, with all its captions."""
+    file = read_json(root, path, CaptionsFile)
     captions: dict[int, list[CocoCaption]] = {image.id: [] for image in file.images}
     for row in file.annotations:
         captions.setdefault(row.image_id, []).append(row)
@@ -34,17 +34,16 @@ def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = _decoder.decode(data)
     if photo.image is None:
         raise AnnotationError(
-            f"caption {photo.captions[0].id} is about image {photo.image_id}, "
-            f"which `images` does not list"
+            f"caption {photo.captions[0].id} is about image {photo.image_id}, which `images` lacks"
         )
     stripped = tuple(row.caption.strip() for row in photo.captions)
     changed = sum(s != row.caption for s, row in zip(stripped, photo.captions, strict=True))
     return Record(
-        photo=photo_places(folders, photo.image.file_name),
+        photo=photo_paths(folders, photo.image.file_name),
         file=photo.image.file_name,
         size=photo.image.size,
         ids={

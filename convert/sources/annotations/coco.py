@@ -9,7 +9,7 @@ import msgspec
 
 from convert.errors import MaskDecodeError
 from convert.record import Paths, Polygons, RawMask, RunLengths
-from convert.sources.files import join_places
+from convert.sources.files import join_paths
 from shards.sample import Rle, Size
 
 Number = int | float
@@ -25,7 +25,7 @@ class CocoImage(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> Size:
-        """As annotated."""
+        """The annotated size."""
         return Size(self.height, self.width)
 
 
@@ -45,7 +45,7 @@ class CocoCaption(msgspec.Struct, frozen=True):
 
 
 class CocoInstance(msgspec.Struct, frozen=True):
-    """A row of `annotations` in an instances file; its mask stays JSON until it is needed."""
+    """A row of `annotations` in an instances file. Its mask is kept as JSON until it is needed."""
 
     id: int | str
     image_id: int
@@ -69,21 +69,21 @@ class InstancesFile(msgspec.Struct, frozen=True):
     categories: list[CocoCategory]
 
 
-_FEWEST_COORDINATES = 6
-_NO_MASK = (
+_MIN_COORDINATES = 6
+_MALFORMED = (
     msgspec.DecodeError, TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
-"""What taking JSON for a mask raises where it is something else."""
+"""Errors of parsing JSON as a mask, if it is not a mask."""
 
 
 def parse_segmentation(raw: bytes) -> tuple[tuple[RawMask, ...], tuple[str, ...]]:
     """(parts whose union is the mask, what was normalised).
 
-    All forms that occur: polygons, one RLE of either kind, a list of RLEs, and an empty list,
-    which has no parts. Rings of fewer than three points enclose nothing and are left out.
+    Knows every form that occurs: polygons, one RLE of either kind, a list of RLEs, and an empty
+    list, which has no parts. Rings of fewer than three points enclose nothing and are dropped.
 
     Raises:
-        MaskDecodeError: if it is of no such form.
+        MaskDecodeError: if it has none of these forms.
     """
     try:
         value: Any = msgspec.json.decode(raw)
@@ -94,18 +94,18 @@ def parse_segmentation(raw: bytes) -> tuple[tuple[RawMask, ...], tuple[str, ...]
         if isinstance(value[0], dict):
             return tuple(parse_rle(part) for part in value), ()
         rings = tuple(tuple(map(float, ring)) for ring in value)
-    except _NO_MASK as error:
+    except _MALFORMED as error:
         raise MaskDecodeError(f"segmentation of no known form: {raw[:60]!r}") from error
-    kept = tuple(r for r in rings if len(r) % 2 or len(r) >= _FEWEST_COORDINATES)
-    notes = ("ring without area left out",) * (len(rings) - len(kept))
-    return ((Polygons(kept),) if kept else ()), notes
+    closed = tuple(r for r in rings if len(r) % 2 or len(r) >= _MIN_COORDINATES)
+    notes = ("ring without area left out",) * (len(rings) - len(closed))
+    return ((Polygons(closed),) if closed else ()), notes
 
 
 def parse_rle(value: dict[str, Any]) -> RawMask:
-    """`{"size": [height, width], "counts": str | list}` as a mask, still unchecked.
+    """`{"size": [height, width], "counts": str | list}` as a mask; its counts are not checked.
 
     Raises:
-        MaskDecodeError: if it is not of that form.
+        MaskDecodeError: if it does not have that form.
     """
     try:
         height, width = value["size"]
@@ -113,7 +113,7 @@ def parse_rle(value: dict[str, Any]) -> RawMask:
         if isinstance(counts, str):
             return Rle(size, counts.encode("ascii"))
         return RunLengths(size, tuple(map(operator.index, counts)))
-    except _NO_MASK as error:
+    except _MALFORMED as error:
         raise MaskDecodeError(f"run-length mask of no known form: {reprlib.repr(value)}") from error
 
 
@@ -122,29 +122,29 @@ _COCO_2017 = re.compile(r"\d{12}\.\w+")
 _FOLDERS_2014, _FOLDERS_2017 = ("train2014", "val2014"), ("train2017", "val2017")
 
 
-def photo_places(folders: Paths, file_name: str) -> Paths:
-    """Where a COCO photo may be.
+def photo_paths(folders: Paths, file_name: str) -> Paths:
+    """Paths at which a COCO photo may be.
 
     The 2014 and 2017 editions hold the same photos under two names, `COCO_train2014_X.jpg` and
-    `X.jpg`; every photo of train2014 is in train2017. Some annotations write the folder before
-    the name, as in `val2017/X.jpg`: then it is in that folder and no other.
+    `X.jpg`; every photo of train2014 is in train2017. Some annotations put the folder before the
+    name, as in `val2017/X.jpg`: then the photo is in that folder.
 
-    >>> photo_places(("a/train2014", "b/train2017"), "COCO_train2014_000000000009.jpg")
+    >>> photo_paths(("a/train2014", "b/train2017"), "COCO_train2014_000000000009.jpg")
     ('a/train2014/COCO_train2014_000000000009.jpg', 'b/train2017/000000000009.jpg')
-    >>> photo_places(("b/train2017", "a/train2014"), "000000000009.jpg")
+    >>> photo_paths(("b/train2017", "a/train2014"), "000000000009.jpg")
     ('b/train2017/000000000009.jpg', 'a/train2014/COCO_train2014_000000000009.jpg')
-    >>> photo_places(("b/train2017", "b/val2017"), "val2017/000000000139.jpg")
+    >>> photo_paths(("b/train2017", "b/val2017"), "val2017/000000000139.jpg")
     ('b/val2017/000000000139.jpg',)
     """
     prefix, _, base = file_name.rpartition("/")
     if prefix in _FOLDERS_2017:
         same = tuple(folder for folder in folders if folder.endswith(f"/{prefix}"))
-        return join_places(same, base) or join_places(folders, file_name)
+        return join_paths(same, base) or join_paths(folders, file_name)
     return tuple(f"{folder}/{_name_in(folder, file_name)}" for folder in folders)
 
 
 def _name_in(folder: str, file_name: str) -> str:
-    """What a photo is called in a folder of either edition."""
+    """The name of a photo in a folder of either edition."""
     edition = folder.rpartition("/")[2]
     old = _COCO_2014.fullmatch(file_name)
     if old and edition in _FOLDERS_2017:

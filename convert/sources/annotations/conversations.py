@@ -1,4 +1,4 @@
-"""LLaVA-Instruct: conversations about a photo, in words alone.
+"""LLaVA-Instruct: conversations about a photo, without regions.
 
 Layout: haotian-liu/LLaVA, `llava_instruct_150k.json`, a list of `{id, image, conversations}`.
 """
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from convert.record import Paths, Record
-from convert.sources.annotations.coco import photo_places
+from convert.sources.annotations.coco import photo_paths
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.typed_json import read_json
 from convert.sources.files import DataRoot
@@ -37,10 +37,10 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with all conversations about it, which have one id upstream."""
+def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, data) of each photo, with all its conversations, which share an id upstream."""
     photos: dict[str, _Data] = {}
-    for row in read_json(root, place, list[_Row]):
+    for row in read_json(root, path, list[_Row]):
         data = photos.setdefault(row.image, _Data(row.image, [], []))
         data.ids.append(row.id)
         data.conversations.append(tuple(Turn(t.speaker, t.text) for t in row.conversations))
@@ -50,10 +50,10 @@ def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """Text as upstream wrote it, with its `<image>` mark wherever that stands."""
+    """The record of one photo. The text is upstream's, with its `<image>` marks."""
     photo = _decoder.decode(data)
     return Record(
-        photo=photo_places(folders, photo.file),
+        photo=photo_paths(folders, photo.file),
         file=photo.file,
         ids={"conversation_ids": tuple(photo.ids)},
         conversations=tuple(photo.conversations),

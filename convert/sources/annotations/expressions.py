@@ -1,4 +1,4 @@
-"""RefCOCO's expressions in MDETR's form: boxes of a photo and everything said to tell them apart.
+"""RefCOCO's referring expressions in MDETR's form: boxes of a photo with their expressions.
 
 Layout: ashkamath/mdetr, `finetune_{refcoco,refcoco+,refcocog}_{train,val}.json`.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from convert.errors import AnnotationError
 from convert.geometry import box_from_xywh
 from convert.record import Paths, RawRegion, Record
-from convert.sources.annotations.coco import photo_places
+from convert.sources.annotations.coco import photo_paths
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.mdetr import (
     BoxData,
@@ -21,11 +21,11 @@ from shards.sample import Size
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = expect_rows(photo_decoder.decode(data))
     first = photo.sentences[0]
     return Record(
-        photo=photo_places(folders, photo.file),
+        photo=photo_paths(folders, photo.file),
         file=photo.file,
         size=Size(first.height, first.width),
         ids={"row_ids": tuple(sentence.id for sentence in photo.sentences)},
@@ -34,25 +34,25 @@ def record(data: bytes, folders: Paths) -> Record:
 
 
 def _regions(photo: PhotoData) -> Iterator[RawRegion]:
-    """One per object of COCO, with its expressions in file order."""
+    """Yield one region per COCO object, with its expressions in file order."""
     groups: dict[int, list[tuple[BoxData, str]]] = {}
     for sentence in photo.sentences:
         for box in sentence.boxes:
-            # Its own id stands in where COCO's is not given: then nothing is known to be the same.
+            # Without COCO's id, boxes cannot be matched to objects: each box is an object.
             thing = -1 - box.id if box.original_id is None else box.original_id
             groups.setdefault(thing, []).append((box, sentence.caption))
-    for said in groups.values():
-        first = said[0][0]
-        if any(box.bbox != first.bbox for box, _ in said):
+    for rows in groups.values():
+        first = rows[0][0]
+        if any(box.bbox != first.bbox for box, _ in rows):
             raise AnnotationError(f"rows about object {first.original_id} give it several boxes")
         yield RawRegion(
-            phrases=tuple(caption.strip() for _, caption in said),
+            phrases=tuple(caption.strip() for _, caption in rows),
             box=box_from_xywh(*first.bbox),
             category=first.category,
             attributes=first.attributes,
             ids={
                 "ann_id": first.id if first.original_id is None else first.original_id,
-                "row_ids": tuple(b.id for b, _ in said),
+                "row_ids": tuple(b.id for b, _ in rows),
             },
         )
 

@@ -13,7 +13,7 @@ from convert.sources.annotations.coco import parse_rle
 
 
 class CaptionRow(msgspec.Struct, frozen=True):
-    """One caption of one photo; its groundings stay JSON until they are needed."""
+    """One caption of one photo. Its groundings are kept as JSON until they are needed."""
 
     file_name: str
     height: int
@@ -24,7 +24,7 @@ class CaptionRow(msgspec.Struct, frozen=True):
 
 
 class TruthCaption(msgspec.Struct, frozen=True):
-    """A caption of the ground truth with the phrases that should be found in the photo."""
+    """A caption of the ground truth, with its grounded phrases."""
 
     id: int
     image_id: int | str
@@ -33,7 +33,7 @@ class TruthCaption(msgspec.Struct, frozen=True):
 
 
 class TruthMask(msgspec.Struct, frozen=True):
-    """A mask of the ground truth; nothing links it to a label."""
+    """A mask of the ground truth. It is not linked to a label."""
 
     id: int
     image_id: int | str
@@ -63,7 +63,7 @@ class TruthMasksFile(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """A phrase, its characters [start, stop) in the stripped caption, the parts of its mask."""
+    """A phrase, its characters [start, stop) in the stripped caption, and the parts of its mask."""
 
     phrase: str
     span: tuple[int, int] | None
@@ -71,7 +71,7 @@ class Grounding:
 
 
 def strip_caption(caption: str) -> str:
-    """The text that spans count in: without the quotes that some captions came wrapped in.
+    """The caption without surrounding quotes and white space. Spans are offsets in this text.
 
     >>> strip_caption('" A red mug. "')
     'A red mug.'
@@ -80,10 +80,10 @@ def strip_caption(caption: str) -> str:
 
 
 def parse_groundings(raw: bytes) -> tuple[Grounding, ...]:
-    """The groundings of a row in file order; a phrase that stands twice as a key counts twice.
+    """The groundings of a row in file order; a key that occurs twice is two groundings.
 
     Raises:
-        AnnotationError: if they are not an object of groundings.
+        AnnotationError: if they are not a JSON object of groundings.
         SpanError: if a span is not a pair of numbers.
         MaskDecodeError: if a mask is not a run-length mask.
     """
@@ -98,7 +98,7 @@ def parse_groundings(raw: bytes) -> tuple[Grounding, ...]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as it was written."""
+    """The keys and values of a JSON object, with duplicate keys."""
 
 
 def _grounding(phrase: str, value: Any) -> Grounding:
@@ -127,5 +127,5 @@ def _span(phrase: str, value: Any) -> tuple[int, int] | None:
             return start, stop
         case _:
             raise SpanError(
-                f"{phrase!r}: expected a pair of characters, found {reprlib.repr(value)}"
+                f"{phrase!r}: expected a pair of character offsets, found {reprlib.repr(value)}"
             )

@@ -1,4 +1,4 @@
-"""What a layout is: two pure readings of one annotation file."""
+"""A layout of annotation files: a function for the file, and a function for each photo in it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Layout:
     """How to read the annotation file of a split.
 
     Attributes:
-        scan: (root, place of the file) -> (id, data) of every photo, in upstream's order.
-        record: (data, folders its photo may be in) -> the record.
+        scan: (root, path of the file) -> (id, data) of every photo, in upstream's order.
+        record: (data, folders in which its photo may be) -> the record.
     """
 
     scan: Callable[[DataRoot, str], Iterator[tuple[str, bytes]]]

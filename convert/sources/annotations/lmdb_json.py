@@ -1,8 +1,8 @@
-"""LMDBs of JSON, as GranD's annotations are prepared.
+"""LMDBs of JSON, the layout of GranD's annotations.
 
 Layout: mbzuai-oryx/groundingLMM, GranD/prepare_annotations/create_lmdb.py. A folder with
 `data.mdb`; key: the photo's file name; value: `{<file name>: [...]}`. Text files beside it,
-`*_Train.txt` and `*_Val.txt`, say which keys belong to which split, one a line.
+`*_Train.txt` and `*_Val.txt`, list the keys of each split, one per line.
 """
 
 import json
@@ -17,15 +17,15 @@ import lmdb
 from convert.errors import AnnotationError, SourceLayoutError
 from convert.sources.files import DataRoot
 
-_DATA = "data.mdb"
+DATA_FILE = "data.mdb"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of a database by split, sorted: neighbours in the file are neighbours in a shard.
+    """The sorted keys of a database by split. Neighbours in the database share a shard.
 
     Attributes:
-        unlisted: entries that no list names; they are left out.
+        unlisted: number of entries that no list names; they are dropped.
     """
 
     by_split: Mapping[str, tuple[str, ...]]
@@ -33,25 +33,25 @@ class Keys:
 
 
 def read_keys(root: DataRoot, folder: str, lists: Mapping[str, str]) -> Keys:
-    """The keys that the lists name, or all of them as the first split if there are no lists.
+    """The keys in the lists; without lists, all keys of the database as the first split.
 
     Args:
         root: of the data.
         folder: of the database.
-        lists: split -> how the name of its list ends. A key of several lists belongs to the last
-            of them: what is evaluated is not trained on.
+        lists: split -> suffix of its list's name. A key in several lists belongs to the last of
+            them, so that no evaluation photo is in train.
 
     Raises:
         SourceLayoutError: if the database or a list cannot be read.
     """
     names = root.names(folder, ".txt")
-    found = {split: n for split, end in lists.items() for n in names if n.endswith(end)}
+    present = {split: n for split, end in lists.items() for n in names if n.endswith(end)}
     with open_database(root, folder) as database:
-        if not found:
+        if not present:
             return Keys({next(iter(lists)): tuple(database.list_keys())}, 0)
         by_split: dict[str, tuple[str, ...]] = {}
         listed: set[str] = set()
-        for split, name in reversed(found.items()):
+        for split, name in reversed(present.items()):
             keys = set(_read_list(root, f"{folder}/{name}")) - listed
             by_split[split] = tuple(sorted(keys))
             listed |= keys
@@ -59,15 +59,15 @@ def read_keys(root: DataRoot, folder: str, lists: Mapping[str, str]) -> Keys:
     return Keys(by_split, unlisted)
 
 
-def _read_list(root: DataRoot, place: str) -> list[str]:
+def _read_list(root: DataRoot, path: str) -> list[str]:
     try:
-        return root.read_annotation(place).decode().split()
+        return root.read_annotation(path).decode().split()
     except UnicodeDecodeError as error:
-        raise SourceLayoutError(f"{place}: {error}; expected one key a line") from error
+        raise SourceLayoutError(f"{path}: {error}; expected one key per line") from error
 
 
 class Database:
-    """An open database; several processes may hold it at once."""
+    """An open database. Several processes may open it at once."""
 
     def __init__(self, transaction: lmdb.Transaction, folder: str) -> None:
         self._transaction = transaction
@@ -83,7 +83,7 @@ class Database:
         """The annotations under a key.
 
         Raises:
-            AnnotationError: if there are none, or they are not of the layout.
+            AnnotationError: if there are none, or they do not have the layout.
         """
         try:
             value = self._transaction.get(key.encode("utf-8", "surrogateescape"))
@@ -102,14 +102,14 @@ class Database:
 
 @contextmanager
 def open_database(root: DataRoot, folder: str) -> Iterator[Database]:
-    """Open read-only, without a lock file: the folder may be on a disk one cannot write to.
+    """Open a database read-only, without a lock file: the disk may be read-only.
 
     Raises:
-        SourceLayoutError: if it is not a database.
+        SourceLayoutError: if it is not a database, or cut short.
     """
     path = root.locate(folder)
-    if not (path / _DATA).is_file():
-        raise SourceLayoutError(f"{folder}: no {_DATA} in it; expected an LMDB")
+    if not (path / DATA_FILE).is_file():
+        raise SourceLayoutError(f"{folder}: no {DATA_FILE} in it; expected an LMDB")
     try:
         environment = lmdb.open(
             str(path), readonly=True, lock=False, readahead=False, create=False, max_readers=1
@@ -117,18 +117,18 @@ def open_database(root: DataRoot, folder: str) -> Iterator[Database]:
     except lmdb.Error as error:
         raise SourceLayoutError(f"{folder}: not an LMDB: {error}") from error
     with environment:
-        _expect_whole(environment, path / _DATA, folder)
+        _expect_whole(environment, path / DATA_FILE, folder)
         with environment.begin() as transaction:
             yield Database(transaction, folder)
 
 
 def _expect_whole(environment: lmdb.Environment, file: Path, folder: str) -> None:
-    """Raise if the file is cut short: its pages are mapped, and reading a lost one is a SIGBUS.
+    """Raise if the file is cut short. LMDB maps the file: reading a missing page is a SIGBUS.
 
     Raises:
-        SourceLayoutError: saying how much of it is there.
+        SourceLayoutError: with the expected and the actual size.
     """
     pages = environment.info()["last_pgno"] + 1
-    expected, found = pages * environment.stat()["psize"], file.stat().st_size
-    if found < expected:
-        raise SourceLayoutError(f"{folder} is cut short: {found:,} of {expected:,} bytes")
+    expected, actual = pages * environment.stat()["psize"], file.stat().st_size
+    if actual < expected:
+        raise SourceLayoutError(f"{folder} is cut short: {actual:,} of {expected:,} bytes")

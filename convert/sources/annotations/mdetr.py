@@ -1,7 +1,7 @@
 """MDETR's annotation files (ashkamath/mdetr): COCO's form, but a row of `images` is a sentence.
 
-A photo stands there once for each sentence about it, under another id each time, and an
-annotation belongs to a sentence. Sizes are numbers, or numbers in strings.
+`images` has a row for each sentence, each with an id of its own, so a photo may be in several rows.
+An annotation belongs to a sentence. Sizes are numbers, or numbers in strings.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from shards.sample import Size
 
 
 class SentenceRow(msgspec.Struct, frozen=True):
-    """A row of `images`: one sentence about one photo; "" where captions are elsewhere."""
+    """A row of `images`: one sentence about one photo. `caption` is "" in files of regions."""
 
     id: int
     file_name: str
@@ -29,7 +29,7 @@ class SentenceRow(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> Size:
-        """As annotated."""
+        """The annotated size."""
         return Size(self.height, self.width)
 
 
@@ -38,10 +38,10 @@ class BoxRow(msgspec.Struct, frozen=True):
 
     Attributes:
         bbox: x, y, width, height.
-        original_id: COCO's id of the object, where the file was made from COCO.
-        tokens_positive: characters [start, stop) of the sentence that mean the object.
-        caption: the text, in files that describe regions.
-        sam_mask: in GranD-f's copy.
+        original_id: COCO's id of the object, if the file was made from COCO.
+        tokens_positive: characters [start, stop) of the sentence that refer to the object.
+        caption: description of the region, in files of regions.
+        sam_mask: mask of the object, in GranD-f's copy.
     """
 
     id: int
@@ -63,7 +63,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class BoxData(msgspec.Struct, frozen=True, array_like=True):
-    """A box, as items carry it."""
+    """A box in the data of an item."""
 
     id: int
     bbox: tuple[float, float, float, float]
@@ -76,7 +76,7 @@ class BoxData(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SentenceData(msgspec.Struct, frozen=True, array_like=True):
-    """A sentence with its boxes, as items carry it."""
+    """A sentence with its boxes in the data of an item."""
 
     id: int
     height: int
@@ -89,7 +89,8 @@ class PhotoData(msgspec.Struct, frozen=True, array_like=True):
     """All sentences about one photo, in file order.
 
     Attributes:
-        stray: annotations of this file that name no sentence; on a photo of their own.
+        stray: ids of annotations that name a sentence which `images` lacks. Such annotations get a
+            photo without sentences.
     """
 
     file: str
@@ -100,13 +101,13 @@ class PhotoData(msgspec.Struct, frozen=True, array_like=True):
 photo_decoder = msgspec.msgpack.Decoder(PhotoData)
 
 
-def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
+def read_photos(root: DataRoot, path: str) -> Iterator[PhotoData]:
     """Yield the photos in the order in which the file first names them.
 
     Raises:
-        SourceLayoutError: if the file is not of the layout.
+        SourceLayoutError: if the file does not have the layout.
     """
-    file = read_json(root, place, _File)
+    file = read_json(root, path, _File)
     categories = {category.id: category.name for category in file.categories}
     photos: dict[str, PhotoData] = {}
     sentences: dict[int, SentenceData] = {}
@@ -123,13 +124,13 @@ def read_photos(root: DataRoot, place: str) -> Iterator[PhotoData]:
             stray.setdefault(box.image_id, []).append(box.id)
     yield from photos.values()
     for image_id, ids in stray.items():
-        # Photos have numbers for names, too: this one must not look like another photo.
+        # The names of photos may be numbers: a prefix keeps this name from matching a photo.
         yield PhotoData(f"row-{image_id}", [], tuple(ids))
 
 
-def scan_photos(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
-    """(id, encoded `PhotoData`) of every photo."""
-    for photo in read_photos(root, place):
+def scan_photos(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, encoded `PhotoData`) of every photo."""
+    for photo in read_photos(root, path):
         yield make_id(PurePosixPath(photo.file).stem), msgspec.msgpack.encode(photo)
 
 
@@ -147,10 +148,10 @@ def _box(row: BoxRow, categories: dict[int, str]) -> BoxData:
 
 
 def expect_rows(photo: PhotoData) -> PhotoData:
-    """The photo, if any row of `images` names it, with one size in all of them.
+    """The photo, after a check that `images` has rows of it, all with the same size.
 
     Raises:
-        AnnotationError: if not.
+        AnnotationError: if the check fails.
     """
     if not photo.sentences:
         raise AnnotationError(
@@ -158,5 +159,5 @@ def expect_rows(photo: PhotoData) -> PhotoData:
         )
     sizes = {(sentence.height, sentence.width) for sentence in photo.sentences}
     if len(sizes) > 1:
-        raise AnnotationError(f"{photo.file}: its rows give it the sizes {sorted(sizes)}")
+        raise AnnotationError(f"{photo.file}: its rows have different sizes: {sorted(sizes)}")
     return photo

@@ -1,7 +1,7 @@
 """Objects and their parts in COCO's form: PACO-LVIS and PASCAL-Part.
 
 Layouts: facebookresearch/paco, `paco_lvis_v1_*.json`; facebookresearch/VLPart,
-`tools/pascal_part_mat2json.py`, which leaves out `info`, attributes and the objects of its parts.
+`tools/pascal_part_mat2json.py`, whose files lack `info`, attributes and the objects of parts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from convert.sources.annotations.coco import (
     CocoCategory,
     CocoImage,
     parse_segmentation,
-    photo_places,
+    photo_paths,
 )
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.typed_json import read_json
@@ -59,9 +59,9 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with its objects and parts."""
-    file = read_json(root, place, _File)
+def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, data) of each photo, with its objects and parts."""
+    file = read_json(root, path, _File)
     categories = {row.id: row.name for row in file.categories}
     attributes = {row.id: row.name for row in file.attributes}
     photos = {image.id: _Data(image.id, image, []) for image in file.images}
@@ -73,22 +73,21 @@ def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = _decoder.decode(data)
     if photo.image is None:
         raise AnnotationError(
-            f"annotation {photo.things[0].id} is about image {photo.image_id}, which `images` "
-            f"does not list"
+            f"annotation {photo.things[0].id} is about image {photo.image_id}, which `images` lacks"
         )
     numbers = {thing.id: number for number, thing in enumerate(photo.things)}
     regions: list[RawRegion] = []
     notes: list[str] = []
     for thing in photo.things:
-        region, found = _region(thing, numbers)
+        region, region_notes = _region(thing, numbers)
         regions.append(region)
-        notes += found
+        notes += region_notes
     return Record(
-        photo=photo_places(folders, photo.image.file_name),
+        photo=photo_paths(folders, photo.image.file_name),
         file=photo.image.file_name,
         size=photo.image.size,
         ids={"image_id": photo.image_id},
@@ -110,9 +109,9 @@ def _thing(row: _FileRow, categories: dict[int, str], attributes: dict[int, str]
 
 
 def _region(thing: _Thing, numbers: Mapping[int, int]) -> tuple[RawRegion, tuple[str, ...]]:
-    """An object names itself as its object; a part names another."""
+    """(region, notes). An object has its own id as `object_id`; a part has another's."""
     if not thing.category:
-        raise AnnotationError(f"annotation {thing.id} is of a category that is not listed")
+        raise AnnotationError(f"annotation {thing.id} has a category that `categories` lacks")
     part = thing.object_id is not None and thing.object_id != thing.id
     if part and thing.object_id not in numbers:
         raise AnnotationError(

@@ -1,4 +1,4 @@
-"""Where the words of a phrase stand in a caption."""
+"""The positions of phrases in a caption."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 def find_spans(phrases: Iterable[str], caption: str) -> list[tuple[int, int] | None]:
     """Characters [start, stop) of each phrase in the caption, or None where it does not occur.
 
-    Capitals do not matter. Whole words are preferred to parts of words. A phrase that is asked for
-    several times gets its occurrences in turn, and the last one over again when they run out.
+    Case is ignored. Whole words are preferred to parts of words. If a phrase is in the list several
+    times, it gets its occurrences in turn, and the last occurrence again when they run out.
 
     >>> find_spans(["Man in red", "the woman", "man", "a dog"], "a man in red by the woman")
     [(2, 12), (16, 25), (2, 5), None]
@@ -16,24 +16,24 @@ def find_spans(phrases: Iterable[str], caption: str) -> list[tuple[int, int] | N
     [(0, 5), (10, 15)]
     """
     folded, origin = _fold(caption)
-    asked: Counter[str] = Counter()
+    repeats: Counter[str] = Counter()
     spans: list[tuple[int, int] | None] = []
     for phrase in phrases:
         words, _ = _fold(phrase.strip())
-        found = _occurrences(words, folded)
-        if not found:
+        starts = _occurrences(words, folded)
+        if not starts:
             spans.append(None)
             continue
-        start = found[min(asked[words], len(found) - 1)]
-        asked[words] += 1
+        start = starts[min(repeats[words], len(starts) - 1)]
+        repeats[words] += 1
         spans.append((origin[start], origin[start + len(words) - 1] + 1))
     return spans
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
-    """The text without its capitals, and where each of its characters comes from.
+    """The case-folded text, and for each of its characters the index in the original text.
 
-    Folding can lengthen a text: one letter may become two.
+    Case folding can lengthen a text: one letter may become two.
     """
     parts = [character.casefold() for character in text]
     origin = [number for number, part in enumerate(parts) for _ in part]

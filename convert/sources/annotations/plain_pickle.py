@@ -1,7 +1,7 @@
-"""Pickles of plain data, written by Python 2 or 3, from people one does not know.
+"""Read pickles of plain data, written by Python 2 or 3, from untrusted sources.
 
-Unpickling can call anything that can be imported. Data needs none of that: it is made of opcodes
-for lists, dicts, strings, numbers, booleans and None.
+Unpickling can call anything that can be imported. Plain data does not need that: it consists of
+opcodes for lists, dicts, strings, numbers, booleans and None.
 """
 
 import io
@@ -13,9 +13,8 @@ from typing import Any, ClassVar, NoReturn
 from convert.errors import SourceLayoutError, UnsafePickleError
 
 _ENCODINGS = ("ascii", "utf-8", "latin-1")
-"""Of Python 2's byte strings, in this order: the first that fits is the one they were written in.
-"""
-_BROKEN = (
+"""Encodings of Python 2's byte strings; the first that can decode the file is used."""
+_MALFORMED = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, MemoryError, BufferError, AssertionError, struct.error,
 )  # fmt: skip
@@ -23,14 +22,14 @@ _BUFFERS = (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)
 
 
 def read_plain_pickle(data: bytes, where: str) -> object:
-    """The data in a pickle; tuples are lists.
+    """The data in a pickle. Tuples become lists.
 
     Args:
         data: the file.
-        where: its name, for errors.
+        where: its name, for error messages.
 
     Raises:
-        UnsafePickleError: if it asks for anything but plain data; nothing has been called.
+        UnsafePickleError: if it holds anything but plain data; nothing is called.
         SourceLayoutError: if it is not a pickle.
     """
     for encoding in _ENCODINGS:
@@ -38,13 +37,13 @@ def read_plain_pickle(data: bytes, where: str) -> object:
             return _PlainUnpickler(data, where, encoding).load()
         except UnicodeDecodeError:
             continue
-        except _BROKEN as error:
+        except _MALFORMED as error:
             raise SourceLayoutError(f"{where}: not a pickle of plain data: {error}") from error
     raise SourceLayoutError(f"{where}: not a pickle of plain data: text of no known encoding")
 
 
 def _wrap(count: int) -> Callable[[Any], None]:
-    """Put the topmost values into one list."""
+    """A handler that replaces the topmost `count` values of the stack by a list of them."""
 
     def load(unpickler: Any) -> None:
         if len(unpickler.stack) < count:
@@ -55,11 +54,12 @@ def _wrap(count: int) -> Callable[[Any], None]:
 
 
 class _PlainUnpickler(pickle._Unpickler):  # noqa: SLF001  # reason below
-    """The standard library's own in Python: it takes three times as long as the one in C.
+    """The standard library's unpickler in Python, restricted to plain data.
 
-    Ten bytes of a file can make the one in C allocate a memo of 64 GB; here it is a dict. Tuples
-    become lists, which are no keys: hashing a deep tuple overflows the program's stack. Byte
-    arrays and buffers, which are allocated before they are read, are not known here.
+    Ten bytes of a file can make the unpickler in C allocate a memo of 64 GB; here the memo is a
+    dict. It takes three times as long. Tuples become lists, which cannot be keys of a dict: hashing
+    a deeply nested tuple overflows the stack. Byte arrays and buffers are not supported, because
+    they are allocated before they are read.
     """
 
     dispatch: ClassVar = {
@@ -82,7 +82,7 @@ class _PlainUnpickler(pickle._Unpickler):  # noqa: SLF001  # reason below
     def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
         raise UnsafePickleError(
             f"{self._where}: asks for {module_name}.{global_name}; annotations hold plain data, "
-            f"so this file was tampered with or is something else"
+            f"so this file is not one, or was tampered with; download it again"
         )
 
     def persistent_load(self, pid: Any) -> NoReturn:

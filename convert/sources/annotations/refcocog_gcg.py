@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from convert.record import Paths, RawRegion, Record
-from convert.sources.annotations.coco import parse_segmentation, photo_places
+from convert.sources.annotations.coco import parse_segmentation, photo_paths
 from convert.sources.annotations.grounded_captions import strip_caption
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.phrases import find_spans
@@ -45,10 +45,10 @@ class _Data(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(_Data)
 
 
-def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
-    """One item per photo, with all captions about it."""
+def scan(root: DataRoot, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, data) of each photo, with all its captions."""
     photos: dict[str, _Data] = {}
-    for wrapped in read_json(root, place, list[dict[str, _FileRow]]):
+    for wrapped in read_json(root, path, list[dict[str, _FileRow]]):
         for row_id, row in wrapped.items():
             data = photos.setdefault(row.img_file_name, _Data(row.img_file_name, []))
             data.rows.append(_row(row_id, row))
@@ -58,7 +58,7 @@ def scan(root: DataRoot, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = _decoder.decode(data)
     captions = tuple(strip_caption(row.caption) for row in photo.rows)
     regions: list[RawRegion] = []
@@ -66,14 +66,14 @@ def record(data: bytes, folders: Paths) -> Record:
     for number, (row, caption) in enumerate(zip(photo.rows, captions, strict=True)):
         spans = find_spans(row.sentences, caption)
         for sentence, raw, span in zip(row.sentences, row.segmentations, spans, strict=True):
-            masks, found = parse_segmentation(raw)
-            notes += found
+            masks, mask_notes = parse_segmentation(raw)
+            notes += mask_notes
             if span is None:
                 notes.append("phrase does not stand in its caption")
-            where = (Span(number, *span),) if span else ()
-            regions.append(RawRegion(phrases=(sentence,), masks=masks, spans=where))
+            in_caption = (Span(number, *span),) if span else ()
+            regions.append(RawRegion(phrases=(sentence,), masks=masks, spans=in_caption))
     return Record(
-        photo=photo_places(folders, photo.file),
+        photo=photo_paths(folders, photo.file),
         file=photo.file,
         ids={"row_ids": tuple(row.id for row in photo.rows)},
         captions=captions,

@@ -14,14 +14,14 @@ from convert.sources.files import DataRoot
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """One referring expression; `sent` is the normalised text, which is what models train on."""
+    """One referring expression. `sent` is the normalised text, which models are trained on."""
 
     sent_id: int
     sent: str
 
 
 class Ref(msgspec.Struct, frozen=True):
-    """One object and the expressions for it; RefCLEF's annotations have names for ids."""
+    """One object and its expressions. RefCLEF's ids of annotations are strings."""
 
     ref_id: int
     ann_id: int | str
@@ -32,7 +32,7 @@ class Ref(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ReferPhoto:
-    """One photo of one split, its refs, and the rows they name: None where a row is missing."""
+    """One photo of one split, its refs, and the instance of each ref, or None if it is missing."""
 
     image_id: int
     split: str
@@ -49,8 +49,8 @@ def read_refer(root: DataRoot, folder: str, refs_name: str) -> Iterator[ReferPho
     """Yield the photos in the order in which the refs first name them.
 
     Raises:
-        UnsafePickleError: if the refs want more than to be data.
-        SourceLayoutError: if a file is not of the layout.
+        UnsafePickleError: if the pickle of refs holds anything but plain data.
+        SourceLayoutError: if a file does not have the layout.
     """
     refs = _read_refs(root, f"{folder}/{refs_name}")
     file = read_json(root, f"{folder}/instances.json", InstancesFile)
@@ -74,7 +74,7 @@ def read_refer(root: DataRoot, folder: str, refs_name: str) -> Iterator[ReferPho
 
 
 def _splits(name: str) -> Iterator[str]:
-    """A ref of `testAB` is one of testA and of testB, as lichengunc/refer's own reader has it."""
+    """The splits of a ref. `testAB` means testA and testB, as in lichengunc/refer's own reader."""
     combined = _COMBINED.fullmatch(name)
     if combined is None:
         yield name
@@ -82,9 +82,9 @@ def _splits(name: str) -> Iterator[str]:
         yield from (f"test{letter}" for letter in combined[1])
 
 
-def _read_refs(root: DataRoot, place: str) -> Sequence[Ref]:
-    value = read_plain_pickle(root.read_annotation(place), place)
+def _read_refs(root: DataRoot, path: str) -> Sequence[Ref]:
+    value = read_plain_pickle(root.read_annotation(path), path)
     try:
         return msgspec.convert(value, list[Ref])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise SourceLayoutError(f"{place}: {error}; expected a list of refs") from error
+        raise SourceLayoutError(f"{path}: {error}; expected a list of refs") from error

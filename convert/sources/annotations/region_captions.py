@@ -1,4 +1,4 @@
-"""Visual Genome's regions in GRiT's form: boxes, each with a description of its own.
+"""Visual Genome's regions in GRiT's form: boxes with descriptions.
 
 Layout: JialianW/GRiT, `train.json`; GLaMM's `test_caption.json`, where a row is a region.
 """
@@ -7,12 +7,12 @@ from convert.geometry import box_from_xywh
 from convert.record import Paths, RawRegion, Record
 from convert.sources.annotations.layout import Layout
 from convert.sources.annotations.mdetr import expect_rows, photo_decoder, scan_photos
-from convert.sources.files import join_places
+from convert.sources.files import join_paths
 from shards.sample import Size
 
 
 def record(data: bytes, folders: Paths) -> Record:
-    """One photo with everything the file says about it."""
+    """The record of one photo."""
     photo = expect_rows(photo_decoder.decode(data))
     first = photo.sentences[0]
     regions = tuple(
@@ -27,7 +27,7 @@ def record(data: bytes, folders: Paths) -> Record:
         for box in sentence.boxes
     )
     return Record(
-        photo=join_places(folders, photo.file),
+        photo=join_paths(folders, photo.file),
         file=photo.file,
         size=Size(first.height, first.width),
         ids={"row_ids": tuple(sentence.id for sentence in photo.sentences)},

@@ -1,4 +1,4 @@
-"""The layouts a config may name."""
+"""The layouts that a config may name."""
 
 from convert.sources.annotations.captions import CAPTIONS
 from convert.sources.annotations.conversations import CONVERSATIONS

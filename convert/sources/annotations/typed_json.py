@@ -1,4 +1,4 @@
-"""JSON files read straight into the few fields that are wanted; the rest is skipped unbuilt."""
+"""JSON files decoded into typed values; fields that the type does not name are skipped."""
 
 from typing import TypeVar
 
@@ -10,20 +10,20 @@ from convert.sources.files import DataRoot
 T = TypeVar("T")
 
 
-def read_json(root: DataRoot, place: str, kind: type[T]) -> T:
+def read_json(root: DataRoot, path: str, kind: type[T]) -> T:
     """Decode an annotation file.
 
     Args:
         root: of the data.
-        place: the file, relative to it.
-        kind: what the file holds; fields it does not name are ignored.
+        path: of the file, relative to the root.
+        kind: the type of the value.
 
     Raises:
-        SourceLayoutError: naming the file and the row that is not of the published shape.
+        SourceLayoutError: with the file and the row that does not have the published layout.
     """
     try:
-        return msgspec.json.decode(root.read_annotation(place), type=kind, strict=False)
+        return msgspec.json.decode(root.read_annotation(path), type=kind, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceLayoutError(
-            f"{place}: {error}; is the file cut short, or of another edition?"
+            f"{path}: {error}; is the file cut short, or of another edition? Download it again"
         ) from error

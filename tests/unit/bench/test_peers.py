@@ -159,8 +159,8 @@ def test_ray_data_converts_as_many_photos(drawn, ours, tmp_path) -> None:
 
 def test_the_config_differs_only_in_the_size_of_shards(tmp_path) -> None:
     config = load_config(convert.write_config(tmp_path, {"refcoco": 60}), SOURCES)
-    assert config.sources["refcoco"].handling.items_per_shard == 60 // convert.SHARDS
-    assert config.sources["ade20k"].handling.items_per_shard == 1000
+    assert config.sources["refcoco"].options.items_per_shard == 60 // convert.SHARDS
+    assert config.sources["ade20k"].options.items_per_shard == 1000
 
 
 def make_benches() -> tuple[Bench, Bench]:

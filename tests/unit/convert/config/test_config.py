@@ -1,4 +1,4 @@
-"""The config file: what it gives, and every mistake it may hold, all of them at once."""
+"""The config reader: values, defaults, and every mistake, reported all at once."""
 
 import re
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ def mistakes(tmp_path: Path, values: Any) -> list[str]:
 def test_the_shipped_config() -> None:
     config = load_config(default_config(), SOURCES)
     assert {"grandf_ha", "ade20k", "refcoco", "coco_captions"} <= set(config.sources)
-    assert {e.handling.image for e in config.sources.values()} == {ImagePolicy()}
+    assert {e.options.image for e in config.sources.values()} == {ImagePolicy()}
     assert config.index_formats() == (DALI, HUGGING_FACE, CROISSANT)
     for name, entry in config.sources.items():
         assert entry.source.splits
@@ -69,7 +69,7 @@ def test_the_shipped_config() -> None:
 def test_defaults_live_in_the_dataclasses(tmp_path) -> None:
     config = load(tmp_path, {"sources": {"a": STUB}})
     assert (config.indexes, config.seed) == (("dali",), 0)
-    assert config.sources["a"].handling == SourceOptions()
+    assert config.sources["a"].options == SourceOptions()
     found: Any = config.sources["a"].source
     assert found == Stub({"train": ("x", "y")})
     assert config.plan_policy("a", None) == PlanPolicy()
@@ -92,8 +92,8 @@ def test_an_entry_overrides_the_file_and_the_file_the_defaults(tmp_path) -> None
     assert list(config.sources) == ["a", "b"]
     assert config.plan_policy("a", None) == PlanPolicy(5, "source", 3)
     assert config.plan_policy("b", 9) == PlanPolicy(6, "source", 3, 9)
-    assert config.sources["b"].handling.max_rejected == 1
-    a, b = (config.sources[name].handling for name in "ab")
+    assert config.sources["b"].options.max_rejected == 1
+    a, b = (config.sources[name].options for name in "ab")
     assert a.image == ImagePolicy(longest_side=512, subsampling="4:4:4")
     assert b.image == ImagePolicy(longest_side=512, subsampling="4:4:4", quality=80)
     assert (a.filters, b.filters) == (Filters(7), Filters(7, ignored=True))
@@ -169,27 +169,27 @@ MISTAKES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("values", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_each_mistake_is_told_with_its_place(tmp_path, values, said) -> None:
+@pytest.mark.parametrize(("values", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_each_mistake_is_reported_with_its_key(tmp_path, values, message) -> None:
     found = mistakes(tmp_path, values)
     assert len(found) == 1, found
-    assert re.search(said, found[0]), found
+    assert re.search(message, found[0]), found
     assert found[0].startswith(str(tmp_path / "c.yaml"))
 
 
-def test_several_mistakes_are_told_at_once(tmp_path) -> None:
+def test_several_mistakes_are_reported_at_once(tmp_path) -> None:
     values = {
         "sead": 1, "indexes": ["dalli"], "image": {"quality": 0, "side": 1},
         "sources": {"a": {**STUB, "foto": 1, "depth": "x"}, "b": {"kind": "stub"}, "c": 5},
     }  # fmt: skip
     found = "\n".join(mistakes(tmp_path, values))
-    for said in ("sead", "dalli", "quality", "side", "foto", "depth", "photos", "sources.c"):
-        assert said in found
+    for message in ("sead", "dalli", "quality", "side", "foto", "depth", "photos", "sources.c"):
+        assert message in found
     assert len(found.splitlines()) == 8
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "expected keys and values, `sources` among them"),
         ("[]", "expected keys and values"),
@@ -202,9 +202,9 @@ def test_several_mistakes_are_told_at_once(tmp_path) -> None:
         ("a: !!python/object/apply:os.system [true]", "not YAML"),
     ],
 )
-def test_what_is_no_config(tmp_path, text, said) -> None:
+def test_files_that_are_not_configs(tmp_path, text, message) -> None:
     (found, *_) = mistakes(tmp_path, text)
-    assert said in found
+    assert message in found
     assert found.startswith(str(tmp_path / "c.yaml"))
 
 

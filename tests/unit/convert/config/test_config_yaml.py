@@ -11,16 +11,16 @@ def test_plain_data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "'a' stands here twice"),
-        ("s:\n  x: {k: 1, k: 1}\n", "'k' stands here twice"),
+        ("a: 1\nb: 2\na: 3\n", "'a' is here twice"),
+        ("s:\n  x: {k: 1, k: 1}\n", "'k' is here twice"),
         ("a: [", "not YAML"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )
-def test_mistakes(tmp_path, text, said):
+def test_mistakes(tmp_path, text, message):
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         read_yaml(path)

@@ -12,8 +12,8 @@ from PIL import Image
 
 from convert import errors
 from convert.demo import DRAWINGS, Truth, draw
+from convert.demo.scene.photos import choose_split
 from convert.demo.scene.raster import rasterise
-from convert.demo.scene.studies import choose_split
 
 SPLITS = {
     "ade20k": {"train", "val"},
@@ -29,8 +29,8 @@ def tree(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def spoilt(tmp_path_factory) -> tuple[Path, dict[str, Truth]]:
-    root = tmp_path_factory.mktemp("spoilt")
+def defective(tmp_path_factory) -> tuple[Path, dict[str, Truth]]:
+    root = tmp_path_factory.mktemp("defective")
     return root, {name: draw(root, name, images=5, with_defects=True) for name in SOURCES}
 
 
@@ -59,12 +59,12 @@ def test_neither_locale_nor_umask_nor_hash_seed_shows_and_source_lists_either_wa
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_photo_is_the_same_however_many_there_are(source, tmp_path, spoilt):
+def test_a_photo_is_the_same_however_many_there_are(source, tmp_path, defective):
     few = draw(tmp_path, source, images=3)
-    assert few.samples == tuple(s for s in spoilt[1][source].samples if s in few.samples)
+    assert few.samples == tuple(s for s in defective[1][source].samples if s in few.samples)
     assert len(few.samples) == 3
     for sample in few.samples:
-        assert (tmp_path / sample.photo).read_bytes() == (spoilt[0] / sample.photo).read_bytes()
+        assert (tmp_path / sample.photo).read_bytes() == (defective[0] / sample.photo).read_bytes()
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -106,19 +106,19 @@ def test_sam_photos_must_be_scaled_down(tmp_path):
     assert sum(max(sample.size) > 1024 for sample in truth.samples) >= 4
 
 
-def test_all_known_defects_occur(spoilt):
-    rejects = {reject.error for truth in spoilt[1].values() for reject in truth.rejects}
+def test_all_known_defects_occur(defective):
+    rejects = {reject.error for truth in defective[1].values() for reject in truth.rejects}
     assert rejects == {
         "ImageMissingError", "ImageDecodeError", "SizeMismatchError", "MaskDecodeError",
         "LabelMapError", "SpanError", "AnnotationError",
     }  # fmt: skip
     assert all(issubclass(getattr(errors, name), errors.RecordError) for name in rejects)
-    ids = [s.id for truth in spoilt[1].values() for s in (*truth.samples, *truth.rejects)]
+    ids = [s.id for truth in defective[1].values() for s in (*truth.samples, *truth.rejects)]
     assert len(ids) == len(set(ids))
 
 
-def test_defects_that_can_be_mended_are_in_the_files(spoilt):
-    root, truths = spoilt
+def test_defects_that_can_be_mended_are_in_the_files(defective):
+    root, truths = defective
     seen = set()
     for sample in truths["refcoco"].samples:
         content = (root / sample.photo).read_bytes()
@@ -190,8 +190,8 @@ def test_spans_say_the_phrase_and_some_phrases_overlap(tmp_path):
         )
         for region in sample.regions:
             for caption, start, stop in region.spans:
-                said = sample.captions[caption][start:stop]
-                assert said.casefold() == region.phrases[0].strip().casefold()
+                text = sample.captions[caption][start:stop]
+                assert text.casefold() == region.phrases[0].strip().casefold()
     assert nested
     assert any(len(sample.captions) == 2 for sample in truth.samples)
     groundings = [row["groundings"] for row in rows]

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from convert import errors
-from convert.demo.scene.studies import Brief
+from convert.demo.scene.photos import DrawOptions
 from convert.demo.sources.coco_stuff import draw_coco_stuff
 from convert.demo.sources.mapillary import draw_mapillary
 from convert.demo.sources.mapillary_labels import LABELS
@@ -47,32 +47,32 @@ def read_json(path):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("drawn")
-    return root, {name: draw(Brief(root, 12)) for name, (draw, _) in DRAWINGS.items()}
+    return root, {name: draw(DrawOptions(root, 12)) for name, (draw, _) in DRAWINGS.items()}
 
 
 @pytest.fixture(scope="module")
-def spoilt(tmp_path_factory):
-    root = tmp_path_factory.mktemp("spoilt")
-    brief = Brief(root, 5, with_defects=True)
-    return root, {name: draw(brief) for name, (draw, _) in DRAWINGS.items()}
+def defective(tmp_path_factory):
+    root = tmp_path_factory.mktemp("defective")
+    options = DrawOptions(root, 5, with_defects=True)
+    return root, {name: draw(options) for name, (draw, _) in DRAWINGS.items()}
 
 
 @pytest.mark.parametrize("source", sorted(DRAWINGS))
 def test_the_same_seed_gives_the_same_bytes_and_the_same_truth(source, tmp_path):
     draw, _ = DRAWINGS[source]
-    first = draw(Brief(tmp_path / "a", 3, 5, with_defects=True))
+    first = draw(DrawOptions(tmp_path / "a", 3, 5, with_defects=True))
     assert first.source == source
-    assert draw(Brief(tmp_path / "b", 3, 5, with_defects=True)) == first
+    assert draw(DrawOptions(tmp_path / "b", 3, 5, with_defects=True)) == first
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
-    assert draw(Brief(tmp_path / "c", 3, 6, with_defects=True)) != first
+    assert draw(DrawOptions(tmp_path / "c", 3, 6, with_defects=True)) != first
 
 
 @pytest.mark.parametrize("source", sorted(DRAWINGS))
 def test_every_split_gets_a_photo_and_every_file_is_there_at_once(source, drawn, tmp_path):
     draw, splits = DRAWINGS[source]
     assert {sample.split for sample in drawn[1][source].samples} == splits
-    draw(Brief(tmp_path / "1", 1))
-    draw(Brief(tmp_path / "n", len(splits)))
+    draw(DrawOptions(tmp_path / "1", 1))
+    draw(DrawOptions(tmp_path / "n", len(splits)))
     names = [
         {name for name in tree(tmp_path / count) if name.endswith((".json", ".p"))}
         for count in ("1", "n")
@@ -81,15 +81,15 @@ def test_every_split_gets_a_photo_and_every_file_is_there_at_once(source, drawn,
 
 
 @pytest.mark.parametrize("source", sorted(DRAWINGS))
-def test_a_sample_is_the_same_however_many_there_are(source, drawn, spoilt):
+def test_a_sample_is_the_same_however_many_there_are(source, drawn, defective):
     many = {(sample.split, sample.id): sample for sample in drawn[1][source].samples}
-    few = {(sample.split, sample.id): sample for sample in spoilt[1][source].samples}
+    few = {(sample.split, sample.id): sample for sample in defective[1][source].samples}
     both = many.keys() & few.keys()
     assert len(both) == 5
     for key in both:
         assert many[key] == few[key]
         photo = many[key].photo
-        assert (drawn[0] / photo).read_bytes() == (spoilt[0] / photo).read_bytes()
+        assert (drawn[0] / photo).read_bytes() == (defective[0] / photo).read_bytes()
 
 
 @pytest.mark.parametrize("source", sorted(DRAWINGS))
@@ -107,13 +107,13 @@ def test_truth_is_of_the_photos_size_and_parents_are_wholes(source, drawn):
                 assert region.category.startswith(f"{whole.category}:")
 
 
-def test_every_source_has_rejects_of_several_kinds_and_ids_of_its_own(spoilt):
-    truths = spoilt[1]
+def test_every_source_has_rejects_of_several_kinds_and_ids_of_its_own(defective):
+    truths = defective[1]
     for truth in truths.values():
         kinds = {reject.error for reject in truth.rejects}
         assert {"ImageMissingError", "ImageDecodeError", "SizeMismatchError"} < kinds
         assert all(issubclass(getattr(errors, kind), errors.RecordError) for kind in kinds)
-    # RefCOCOg's photos are RefCOCO's, as upstream; but none that is spoilt.
+    # RefCOCOg's photos are RefCOCO's, as upstream; but none that is defective.
     others = [truth for truth in truths.values() if truth.source != "refcocog"]
     ids = [s.id for truth in others for s in (*truth.samples, *truth.rejects)]
     assert len(ids) == len(set(ids))

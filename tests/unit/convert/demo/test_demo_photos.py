@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convert.demo.scene.compose import draw_scene
 from convert.demo.scene.outline import cut, points
 from convert.demo.scene.paint import octaves, paint
-from convert.demo.scene.scene import draw_scene
-from convert.demo.scene.studies import Brief, PhotoSize, plan_studies
+from convert.demo.scene.photos import DrawOptions, PhotoSize, plan_photos
 
 FAMILIES = ("coco", "ade", "sam")
 
 
 def photos(family: str, size: PhotoSize, count: int):
-    brief = Brief(Path("unused"), count, photo_size=size)
-    for study in plan_studies(brief, family, 1, ("train",)):
-        yield study, paint(study.scene, np.random.default_rng((*study.seed, 1)))
+    options = DrawOptions(Path("unused"), count, photo_size=size)
+    for drawn in plan_photos(options, family, 1, ("train",)):
+        yield drawn, paint(drawn.scene, np.random.default_rng((*drawn.seed, 1)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convert.demo.scene.photos import DrawOptions
 from convert.demo.scene.raster import Mask
-from convert.demo.scene.studies import Brief
 from convert.demo.sources.flickr import draw_flickr30k, draw_flickr_gcg
 from convert.demo.sources.grand import draw_grand_caption, draw_grand_referring
 from convert.demo.sources.llava_instruct import draw_llava_instruct
@@ -55,13 +55,13 @@ MDETR_FILES = {
 def drawn(tmp_path_factory):
     """All of them in one folder, as they are downloaded, without defects."""
     root = tmp_path_factory.mktemp("drawn")
-    return root, {name: DRAWN[name](Brief(root, 12)) for name in SOURCES}
+    return root, {name: DRAWN[name](DrawOptions(root, 12)) for name in SOURCES}
 
 
 @pytest.fixture(scope="module")
-def spoilt(tmp_path_factory):
-    root = tmp_path_factory.mktemp("spoilt")
-    return root, {name: DRAWN[name](Brief(root, 3, with_defects=True)) for name in SOURCES}
+def defective(tmp_path_factory):
+    root = tmp_path_factory.mktemp("defective")
+    return root, {name: DRAWN[name](DrawOptions(root, 3, with_defects=True)) for name in SOURCES}
 
 
 def read(root: Path, place: str):
@@ -83,8 +83,8 @@ def test_the_same_seed_gives_the_same_bytes(source, tmp_path):
     truths = []
     for name in ("a", "b"):
         # Over older files, which they replace.
-        DRAWN[source](Brief(tmp_path / name, 1, seed=4))
-        truths.append(DRAWN[source](Brief(tmp_path / name, 2, seed=5, with_defects=True)))
+        DRAWN[source](DrawOptions(tmp_path / name, 1, seed=4))
+        truths.append(DRAWN[source](DrawOptions(tmp_path / name, 2, seed=5, with_defects=True)))
     trees = [
         {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*.*")}
         for n in ("a", "b")
@@ -94,11 +94,11 @@ def test_the_same_seed_gives_the_same_bytes(source, tmp_path):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_truth_is_whole(source, drawn, spoilt):
-    for root, truths in (drawn, spoilt):
+def test_truth_is_whole(source, drawn, defective):
+    for root, truths in (drawn, defective):
         truth = truths[source]
         assert truth.source == source
-        assert bool(truth.rejects) == (truths is spoilt[1])
+        assert bool(truth.rejects) == (truths is defective[1])
         for sample in truth.samples:
             height, width = sample.size
             with Image.open(root / sample.photo) as image:
@@ -113,8 +113,8 @@ def test_truth_is_whole(source, drawn, spoilt):
                     assert 0 <= start < stop <= len(sample.captions[caption])
 
 
-def test_no_photo_is_of_two_sources(spoilt):
-    ids = [s.id for truth in spoilt[1].values() for s in (*truth.samples, *truth.rejects)]
+def test_no_photo_is_of_two_sources(defective):
+    ids = [s.id for truth in defective[1].values() for s in (*truth.samples, *truth.rejects)]
     numbers = [int(re.sub(r"\D+", "", text.replace("train2014", ""))) for text in ids]
     assert len(set(numbers)) == len(numbers)
 
@@ -216,7 +216,7 @@ def test_visual_genomes_regions_are_careless(drawn):
     assert (root / "visual_genome/images/n123.jpg").is_file()
 
 
-def test_records_of_one_photo_stand_apart_and_say_where_it_comes(drawn, spoilt):
+def test_records_of_one_photo_stand_apart_and_say_where_it_comes(drawn, defective):
     root, truths = drawn
     records = read(root, RECORDS)
     ids = [record["id"] for record in records]
@@ -228,7 +228,7 @@ def test_records_of_one_photo_stand_apart_and_say_where_it_comes(drawn, spoilt):
     assert any(text.startswith("<image>\n") for text in firsts)
     assert any(text.endswith("\n<image>") for text in firsts)
     assert all(text.count("<image>") == 1 for text in firsts)
-    begins = [record["conversations"][0]["from"] for record in read(spoilt[0], RECORDS)]
+    begins = [record["conversations"][0]["from"] for record in read(defective[0], RECORDS)]
     assert begins.count("gpt") == 1
 
 

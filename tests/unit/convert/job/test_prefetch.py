@@ -1,4 +1,4 @@
-"""Work begun early: in order, bounded, and with nothing lost."""
+"""Prefetched results: in order, within the budget, complete."""
 
 import threading
 import time
@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.job.prefetch import ahead
+from convert.job.prefetch import prefetch
 
 
 def run(function, tasks, threads=3, budget=10**9):
-    return ahead(function, tasks, threads=threads, weigh=len, budget=budget)
+    return prefetch(function, tasks, threads=threads, size_of=len, budget=budget)
 
 
 @given(st.lists(st.binary(max_size=9)), st.integers(1, 5), st.integers(0, 30))
@@ -35,19 +35,19 @@ def test_tasks_are_taken_no_sooner_than_needed():
     assert len(taken) <= 5
 
 
-def test_no_task_is_begun_above_the_budget():
-    begun = []
+def test_no_task_is_started_above_the_budget():
+    started = []
 
     def read(number):
-        begun.append(number)
+        started.append(number)
         return b"x" * 100
 
     results = run(read, range(50), threads=2, budget=150)
     for _ in range(5):
         next(results)
         time.sleep(0.01)
-    # Of the results that wait two are over the budget; with those begun at once, four may be there.
-    assert len(begun) <= 5 + 4
+    # Two waiting results exceed the budget; with the tasks started at once, there may be four.
+    assert len(started) <= 5 + 4
     results.close()
 
 
@@ -63,7 +63,7 @@ def test_an_error_comes_in_its_turn():
         next(results)
 
 
-def test_waiting_is_shared():
+def test_threads_wait_at_the_same_time():
     together = threading.Barrier(3, timeout=5)
 
     def wait(task):
@@ -74,7 +74,7 @@ def test_waiting_is_shared():
     assert len(list(run(wait, [b"x"] * 9, budget=8))) == 9
 
 
-def test_small_results_are_made_several_at_once_and_an_error_among_them_still_has_its_turn():
+def test_small_results_come_in_groups_and_an_error_among_them_in_its_turn():
     def read(number):
         if number == 70:
             raise OSError("the disk is gone")
@@ -86,7 +86,7 @@ def test_small_results_are_made_several_at_once_and_an_error_among_them_still_ha
         next(results)
 
 
-def test_no_thread_stays():
+def test_threads_end_with_the_iterator():
     before = threading.active_count()
     results = run(bytes, [b""] * 50)
     next(results)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert.errors import ImageBudgetError, RecordError, SourceLayoutError, UnsafePathError
-from convert.sources.files import DataRoot, join_places, safe_place
+from convert.sources.files import DataRoot, join_paths, safe_path
 
 ESCAPES = [
     "../secret", "a/../../secret", "a/..", "..", "/etc/passwd", "//etc/passwd", "a\0b", "a\\b",
@@ -26,14 +26,14 @@ def root(tmp_path) -> DataRoot:
     return DataRoot(folder)
 
 
-@pytest.mark.parametrize("place", ESCAPES, ids=ascii)
-def test_escapes(root, place) -> None:
+@pytest.mark.parametrize("path", ESCAPES, ids=ascii)
+def test_escapes(root, path) -> None:
     for use in (
-        lambda: safe_place(place),
-        lambda: root.read_first((place,), max_bytes=9),
-        lambda: root.read_first(("absent", place), max_bytes=9),
-        lambda: root.find((place,)),
-        lambda: root.read_annotation(place),
+        lambda: safe_path(path),
+        lambda: root.read_first((path,), max_bytes=9),
+        lambda: root.read_first(("absent", path), max_bytes=9),
+        lambda: root.find((path,)),
+        lambda: root.read_annotation(path),
     ):
         with pytest.raises(UnsafePathError, match="below the data's folder"):
             use()
@@ -58,12 +58,12 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("place", MISSING.values(), ids=MISSING)
-def test_what_is_not_there_is_missing(root, place) -> None:
-    assert root.read_first((place,), max_bytes=5) is None
-    assert root.read_first((place, "a/photo.jpg"), max_bytes=5) == ("a/photo.jpg", b"12345")
+@pytest.mark.parametrize("path", MISSING.values(), ids=MISSING)
+def test_what_is_not_there_is_missing(root, path) -> None:
+    assert root.read_first((path,), max_bytes=5) is None
+    assert root.read_first((path, "a/photo.jpg"), max_bytes=5) == ("a/photo.jpg", b"12345")
     with pytest.raises(SourceLayoutError, match="expected a readable file"):
-        root.read_annotation(place)
+        root.read_annotation(path)
 
 
 def test_large_files_are_not_read(root) -> None:
@@ -93,23 +93,23 @@ def test_names_are_sorted_and_hidden_ones_left_out(root) -> None:
     for name in ("b.jpg", "a.png", ".hidden.jpg", "B.jpg"):
         (root.path / "a" / name).touch()
     assert root.names("a", ".jpg") == ["B.jpg", "b.jpg", "photo.jpg"]
-    for place in ("absent", "a/b.jpg"):
+    for path in ("absent", "a/b.jpg"):
         with pytest.raises(SourceLayoutError, match="expected a folder"):
-            root.names(place, ".jpg")
+            root.names(path, ".jpg")
 
 
 def test_joining() -> None:
-    assert join_places(("a", "b/c"), "x.jpg") == ("a/x.jpg", "b/c/x.jpg")
+    assert join_paths(("a", "b/c"), "x.jpg") == ("a/x.jpg", "b/c/x.jpg")
 
 
 @settings(max_examples=300)
 @given(st.text(st.characters(codec=None), max_size=20) | st.text("./\\ab~\0", max_size=10))
-def test_no_name_leaves_the_root_or_crashes(tmp_path_factory, place) -> None:
+def test_no_name_leaves_the_root_or_crashes(tmp_path_factory, path) -> None:
     folder = tmp_path_factory.getbasetemp() / "root-of-any-name"
     folder.mkdir(exist_ok=True)
     try:
-        path = DataRoot(folder).path / safe_place(place)
-        assert os.path.normpath(path).startswith(f"{folder}/")
-        assert DataRoot(folder).read_first((place,), max_bytes=1) is None
+        inside = DataRoot(folder).path / safe_path(path)
+        assert os.path.normpath(inside).startswith(f"{folder}/")
+        assert DataRoot(folder).read_first((path,), max_bytes=1) is None
     except RecordError:
         return

@@ -41,7 +41,7 @@ def test_shipped_tables(path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"classes": [WALL, {**DOG, "value": 1}]}, "values must be different"),
         ({"classes": [WALL, {**DOG, "value": 0}]}, "values must be different"),
@@ -60,9 +60,9 @@ def test_shipped_tables(path) -> None:
         ({"more": 1}, "more"),
     ],
 )
-def test_mistakes(tmp_path, changes, said) -> None:
+def test_mistakes(tmp_path, changes, message) -> None:
     path = write(tmp_path / "two.json", **changes)
-    with pytest.raises(ConfigError, match=rf"two\.json.*{said}"):
+    with pytest.raises(ConfigError, match=rf"two\.json.*{message}"):
         read_table(path)
 
 

@@ -1,4 +1,4 @@
-"""Ids out of names, and which splits can be made."""
+"""Ids from names, and the splits that are ready."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ from tests.unit.shards.test_sample import make
 @example("\ud800")
 @example("")
 @example("é" * 60)
-def test_any_name_makes_a_key(name) -> None:
+def test_any_name_gives_a_key(name) -> None:
     found = make_id(name)
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,48}", found)
     assert make_id(name) == found
@@ -42,7 +42,7 @@ def test_names_that_differ_only_in_what_is_replaced() -> None:
 
 
 class Stub:
-    """As much of a source as says what it needs."""
+    """The part of a source that states its needs."""
 
     splits = ("train", "val")
 
@@ -56,10 +56,10 @@ class Stub:
 @pytest.mark.parametrize(
     ("there", "ready", "missing"),
     [
-        ([], (), ["rows", "train photos", "val photos"]),
-        (["rows"], (), ["train photos", "val photos"]),
-        (["rows", "train"], ("train",), ["val photos"]),
-        (["rows", "old/val"], ("val",), ["train photos"]),
+        ([], (), ["rows", "photos of train", "photos of val"]),
+        (["rows"], (), ["photos of train", "photos of val"]),
+        (["rows", "train"], ("train",), ["photos of val"]),
+        (["rows", "old/val"], ("val",), ["photos of train"]),
         (["train", "val"], (), ["rows"]),
         (["rows", "train", "val"], ("train", "val"), []),
     ],
@@ -68,10 +68,10 @@ def test_a_split_is_ready_when_all_it_needs_is_there(tmp_path, there, ready, mis
     for name in there:
         (tmp_path / name).mkdir(parents=True)
     source: Any = Stub(
-        Need("rows", ("rows",)),
-        Need("train photos", ("train",), "train"),
-        Need("val photos", ("val", "old/val"), "val"),
+        Need("annotations", ("rows",), name="rows"),
+        Need("photos", ("train",), "train"),
+        Need("photos", ("val", "old/val"), "val"),
     )
     root = DataRoot(tmp_path)
     assert ready_splits(source, root) == ready
-    assert [need.what for need in missing_needs(source, root)] == missing
+    assert [need.label for need in missing_needs(source, root)] == missing

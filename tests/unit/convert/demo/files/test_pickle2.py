@@ -46,13 +46,15 @@ def test_refs_load_without_any_class(tmp_path):
     refs = Plain(io.BytesIO(content)).load()
     opcodes = {opcode.name for opcode, _, _ in pickletools.genops(content)}
     assert {"STRING", "UNICODE", "INT", "LONG", "GET", "PUT"} <= opcodes
-    said: dict[str, list[str]] = {}
+    expressions: dict[str, list[str]] = {}
     for ref in refs:
         key = f"{ref['image_id']:012d}"
         assert ref["sent_ids"] == [sentence["sent_id"] for sentence in ref["sentences"]]
-        said.setdefault(key, []).extend(sentence["sent"] for sentence in ref["sentences"])
+        expressions.setdefault(key, []).extend(sentence["sent"] for sentence in ref["sentences"])
     for sample in truth.samples:
-        assert sorted(said[sample.id]) == sorted(p for r in sample.regions for p in r.phrases)
+        assert sorted(expressions[sample.id]) == sorted(
+            p for r in sample.regions for p in r.phrases
+        )
     repeated = [
         ref for ref in refs if len({s["sent"] for s in ref["sentences"]}) < len(ref["sent_ids"])
     ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from convert.errors import MaskDecodeError
 from convert.record import Polygons, RunLengths
-from convert.sources.annotations.coco import parse_rle, parse_segmentation, photo_places
+from convert.sources.annotations.coco import parse_rle, parse_segmentation, photo_paths
 from shards.sample import Rle, Size
 
 RING = [0, 0, 4.5, 0, 4, 4]
@@ -120,7 +120,7 @@ FOLDERS = ("x/train2014", "x/train2017", "x/val2017")
 
 
 @pytest.mark.parametrize(
-    ("name", "places"),
+    ("name", "paths"),
     [
         (
             "COCO_train2014_000000000009.jpg",
@@ -143,5 +143,5 @@ FOLDERS = ("x/train2014", "x/train2017", "x/val2017")
         ("val2017/000000000009.jpg", ("x/val2017/000000000009.jpg",)),
     ],
 )
-def test_the_two_names_of_a_photo(name, places) -> None:
-    assert photo_places(FOLDERS, name) == places
+def test_the_two_names_of_a_photo(name, paths) -> None:
+    assert photo_paths(FOLDERS, name) == paths

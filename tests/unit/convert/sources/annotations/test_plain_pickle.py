@@ -1,4 +1,4 @@
-"""Pickles from strangers: plain data comes out, nothing is obeyed, damage is told as such."""
+"""Untrusted pickles: plain data is read, no code runs, damage is told as such."""
 
 import copyreg
 import io
@@ -190,8 +190,8 @@ else:
 """
 
 
-@pytest.mark.parametrize(("data", "said"), BOMBS.values(), ids=BOMBS)
-def test_bombs_cost_neither_memory_nor_the_process(data, said) -> None:
+@pytest.mark.parametrize(("data", "message"), BOMBS.values(), ids=BOMBS)
+def test_bombs_cost_neither_memory_nor_the_process(data, message) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LIMITED)],
         input=data,
@@ -200,7 +200,7 @@ def test_bombs_cost_neither_memory_nor_the_process(data, said) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.decode() == f"{said}\n"
+    assert ran.stdout.decode() == f"{message}\n"
 
 
 GOOD = [pickle.dumps([ROW, ROW], protocol) for protocol in range(6)]
@@ -221,10 +221,10 @@ def _attempt(data: bytes) -> None:
 
 
 def _damaged(seed: int) -> bytes:
-    chance = np.random.default_rng(seed)
-    data = bytearray(GOOD[chance.integers(0, len(GOOD))])
-    for _ in range(chance.integers(1, 6)):
-        data[chance.integers(0, len(data))] = chance.integers(0, 256)
+    rng = np.random.default_rng(seed)
+    data = bytearray(GOOD[rng.integers(0, len(GOOD))])
+    for _ in range(rng.integers(1, 6)):
+        data[rng.integers(0, len(data))] = rng.integers(0, 256)
     return bytes(data)
 
 

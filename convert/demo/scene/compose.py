@@ -1,4 +1,4 @@
-"""A scene: things at known places, drawn from a seed and from nothing else."""
+"""A scene: things at known positions, determined by a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from convert.demo.scene.outline import Colour, Detail, Points, block, cut, turn
+from convert.demo.scene.outline import Colour, Detail, Points, block, cut, rotate
 from convert.demo.scene.raster import Mask, Ring, Size, encode, extents, rasterise
 from convert.demo.scene.settings import Material, Setting, Surface, beach, meadow, room
 from convert.demo.scene.shapes import SHAPES, Shape
@@ -25,9 +25,9 @@ class Thing:
     """One object.
 
     Attributes:
-        rings: its visible outline in pixels, with two decimals: the truth about its mask.
-        frame: x0, y0, x1, y1 of the whole of it, also of what a post hides.
-        place: where it is, in words.
+        rings: its visible outline in pixels, with two decimals; they define its mask.
+        frame: x0, y0, x1, y1 of the whole thing, with any part that a post hides.
+        place: its position in words.
         details: painted on it, in pixels.
     """
 
@@ -40,17 +40,16 @@ class Thing:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """x0, y0, x1, y1 around what is visible."""
+        """x0, y0, x1, y1 around the visible part."""
         return extents(self.rings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Everything that is in one photo, in pixels of `size`.
+    """Everything in one photo, in pixels of `size`.
 
     Attributes:
-        surfaces: behind the things, back to front; outlines in fractions of the photo.
-        posts: before the things.
+        posts: in front of the things; their outlines are in fractions of the photo.
     """
 
     size: Size
@@ -60,30 +59,30 @@ class Scene:
 
     @property
     def surfaces(self) -> tuple[Surface, ...]:
-        """Behind the things, back to front."""
+        """The surfaces behind the things, back to front; outlines in fractions of the photo."""
         return self.setting.surfaces
 
     def masks(self) -> list[Mask]:
-        """One of each thing, in order."""
+        """The mask of each thing."""
         return [rasterise(thing.rings, self.size) for thing in self.things]
 
     def layers(self) -> NDArray[np.uint8]:
-        """Uint8 [height, width]: which of `names` is seen at each pixel."""
-        seen = np.zeros(self.size, np.uint8)
+        """Uint8 [height, width]: index in `names` of what is visible at each pixel."""
+        visible = np.zeros(self.size, np.uint8)
         flat: list[tuple[Ring, ...]] = [(to_ring(s.outline, self.size),) for s in self.surfaces]
         flat += [thing.rings for thing in self.things]
         flat += [(to_ring(post.outline, self.size),) for post in self.posts]
         for number, rings in enumerate(flat):
-            seen[rasterise(rings, self.size).pixels] = number
-        return seen
+            visible[rasterise(rings, self.size).pixels] = number
+        return visible
 
     def names(self) -> list[str]:
-        """Names of surfaces, kinds of things, names of posts: what `layers` counts."""
+        """Names of surfaces, kinds of things and names of posts, in the order of `layers`."""
         things = [thing.kind for thing in self.things]
         return [s.name for s in self.surfaces] + things + [post.name for post in self.posts]
 
     def surface_mask(self, name: str) -> Mask:
-        """What is seen of all surfaces of that name."""
+        """The visible part of all surfaces of a name."""
         wanted = [number for number, other in enumerate(self.names()) if other == name]
         return encode(np.isin(self.layers(), wanted))
 
@@ -95,23 +94,23 @@ def to_ring(outline: Points, size: Size) -> Ring:
 
 
 def as_ring(outline: Points) -> Ring:
-    """An outline in pixels, rounded as COCO's files are."""
+    """An outline in pixels as a ring, rounded like COCO's."""
     return tuple(float(number) for number in np.round(outline, 2).reshape(-1))
 
 
 def draw_scene(rng: Generator, size: Size, crowd: int = 1) -> Scene:
-    """Two to ten things on shelf and floor, or on the ground and in the air.
+    """A scene of two to ten things, standing or floating.
 
     Args:
-        rng: all chance.
+        rng: decides everything in the scene.
         size: of the photo.
-        crowd: so many times as many things, each in a narrower place.
+        crowd: factor for the number of things; each then gets a narrower column.
     """
     height, width = size
     upright = height > width
-    place = (room, meadow, beach)[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
+    build = (room, meadow, beach)[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
     levels = 2 if upright else 1
-    setting = place(rng, levels=levels)
+    setting = build(rng, levels=levels)
     columns = crowd * (2 if upright else 3 if width < 1.4 * height else 4)
     cells = [(row, column) for row in setting.rows for column in range(columns)]
     filled = [cell for cell in cells if rng.random() < 0.72]  # noqa: PLR2004
@@ -121,12 +120,13 @@ def draw_scene(rng: Generator, size: Size, crowd: int = 1) -> Scene:
         low, high = width * column / columns, width * (column + 1) / columns
         frame = _frame(rng, SHAPES[kind], (low, high), height * row.base, height * row.tall)
         tilt = float(rng.uniform(-14, 14)) if row.airy else 0.0
-        things.append(_place(kind, colour, frame, row.place, tilt, flip=bool(rng.random() < 0.5)))  # noqa: PLR2004
+        flip = bool(rng.random() < 0.5)  # noqa: PLR2004
+        things.append(_position(kind, colour, frame, row.place, tilt, flip=flip))
     return _raise_post(rng, Scene(size, setting, tuple(things), ()))
 
 
 def _choose(rng: Generator, others: Sequence[Thing], *, airy: bool) -> tuple[str, str]:
-    """Kind and colour, often those of another thing: then it takes more words to tell them."""
+    """Kind and colour, often those of another thing, so that expressions need more words."""
     kinds = [k for k, shape in SHAPES.items() if (shape.floats if airy else k != "kite")]
     fitting = [thing for thing in others if thing.kind in kinds]
     colours = list(COLOURS)
@@ -140,16 +140,16 @@ def _choose(rng: Generator, others: Sequence[Thing], *, airy: bool) -> tuple[str
 def _frame(
     rng: Generator, shape: Shape, span: tuple[float, float], base: float, tall: float
 ) -> tuple[float, float, float, float]:
-    """Where a thing goes in its cell: x0, y0, x1, y1."""
-    room_ = 0.84 * (span[1] - span[0])
-    high = min(tall * shape.tall * float(rng.uniform(0.7, 1.0)), room_ / shape.aspect)
+    """x0, y0, x1, y1 of a thing in its cell."""
+    max_width = 0.84 * (span[1] - span[0])
+    high = min(tall * shape.tall * float(rng.uniform(0.7, 1.0)), max_width / shape.aspect)
     wide = high * shape.aspect
     slack = span[1] - span[0] - wide
     x0 = span[0] + slack * float(rng.uniform(0.15, 0.85))
     return x0, base - high, x0 + wide, base
 
 
-def _place(  # noqa: PLR0913 - it is what makes a thing
+def _position(  # noqa: PLR0913 - what a thing is made of
     kind: str,
     colour: str,
     frame: tuple[float, float, float, float],
@@ -160,19 +160,19 @@ def _place(  # noqa: PLR0913 - it is what makes a thing
 ) -> Thing:
     x0, y0, x1, y1 = frame
 
-    def put(outline: Points) -> Points:
+    def transform(outline: Points) -> Points:
         mirrored = outline * (-1, 1) + (1, 0) if flip else outline
         placed: Points = mirrored * (x1 - x0, y1 - y0) + (x0, y0)
-        return turn(placed, tilt, (x0 + x1) / 2, (y0 + y1) / 2)
+        return rotate(placed, tilt, (x0 + x1) / 2, (y0 + y1) / 2)
 
     shape = SHAPES[kind]
-    rings = tuple(as_ring(put(outline)) for outline in shape.rings)
-    details = tuple(replace(detail, outline=put(detail.outline)) for detail in shape.details)
+    rings = tuple(as_ring(transform(outline)) for outline in shape.rings)
+    details = tuple(replace(detail, outline=transform(detail.outline)) for detail in shape.details)
     return Thing(kind, colour, rings, extents(rings), place, details)
 
 
 def _raise_post(rng: Generator, scene: Scene) -> Scene:
-    """Sometimes a post before one of the things on the ground; what is seen of it is two rings."""
+    """The scene, often with a post in front of a thing, which then has two visible rings."""
     ground = scene.setting.rows[-1]
     able = [
         number for number, thing in enumerate(scene.things)

@@ -1,4 +1,4 @@
-"""Files that are not what their names say: told by a few bytes at their ends."""
+"""Files that are not what their names say, recognised by their first and last bytes."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -17,26 +17,26 @@ _STARTS = (
 _ENDS = {".json": b"]}", ".p": b"."}
 
 
-def find_spoilt(places: Iterable[str], root: DataRoot) -> Iterator[tuple[str, str]]:
-    """(place, what it is) of files that are no annotations at all."""
-    for place in places:
-        path = root.locate(place)
-        if path.is_file():
-            what = _sniff(path)
-            if what:
-                yield place, what
+def find_damaged(paths: Iterable[str], root: DataRoot) -> Iterator[tuple[str, str]]:
+    """Yield (path, what is wrong) of files that are not annotations."""
+    for path in paths:
+        file = root.locate(path)
+        if file.is_file():
+            damage = _inspect(file)
+            if damage:
+                yield path, damage
 
 
-def _sniff(path: Path) -> str:
-    with path.open("rb") as stream:
+def _inspect(file: Path) -> str:
+    with file.open("rb") as stream:
         head = stream.read(_HEAD)
         stream.seek(-min(_HEAD, stream.seek(0, os.SEEK_END)), os.SEEK_END)
         tail = stream.read().rstrip(_SPACE)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
-    for magic, what in _STARTS:
+    for magic, damage in _STARTS:
         if start.startswith(magic):
-            return what
-    if path.suffix == ".json" and start[:1] not in {b"{", b"["}:
-        return f"is no JSON: it begins with {start[:40].decode(errors='replace')!r}"
-    ends = _ENDS.get(path.suffix)
+            return damage
+    if file.suffix == ".json" and start[:1] not in {b"{", b"["}:
+        return f"is not JSON: it begins with {start[:40].decode(errors='replace')!r}"
+    ends = _ENDS.get(file.suffix)
     return "is cut short" if ends and tail[-1:] not in {bytes([end]) for end in ends} else ""

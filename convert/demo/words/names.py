@@ -1,19 +1,20 @@
-"""What things are called, and which words pick out one of them; computed from where they are."""
+"""Names of things, and expressions that refer to exactly one thing of a scene."""
 
 from collections.abc import Iterator, Sequence
 
-from convert.demo.scene.scene import Scene, Thing
+from convert.demo.scene.compose import Scene, Thing
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_CLEARLY = 0.05
-"""Share of the photo's width by which a leftmost thing must be more to the left than others."""
-_BIGGER = 1.3
+_MIN_GAP = 0.05
+"""Fraction of the photo's width that must separate a leftmost thing from all others."""
+_MIN_RATIO = 1.3
+"""Ratio of areas by which a biggest thing must exceed all others."""
 
 
 def describe(scene: Scene, thing: Thing) -> list[str]:
-    """Expressions that fit this thing and no other in the scene; at least one, plainest first."""
-    found = list(dict.fromkeys(_expressions(scene, thing)))
-    return found or [_by_rank(scene, thing)]
+    """Expressions that fit only this thing of the scene; at least one, the plainest first."""
+    expressions = list(dict.fromkeys(_expressions(scene, thing)))
+    return expressions or [_by_rank(scene, thing)]
 
 
 def _expressions(scene: Scene, thing: Thing) -> Iterator[str]:
@@ -38,19 +39,19 @@ def _expressions(scene: Scene, thing: Thing) -> Iterator[str]:
 
 def _extremes(scene: Scene, thing: Thing, words: str, group: Sequence[Thing]) -> Iterator[str]:
     others = [t for t in group if t is not thing]
-    gap = _CLEARLY * scene.size[1]
+    gap = _MIN_GAP * scene.size[1]
     if all(middle(thing) + gap < middle(t) for t in others):
         yield f"leftmost {words}"
     if all(middle(thing) - gap > middle(t) for t in others):
         yield f"rightmost {words}"
-    if all(_extent(thing) > _BIGGER * _extent(t) for t in others):
+    if all(_extent(thing) > _MIN_RATIO * _extent(t) for t in others):
         yield f"the biggest {words}"
-    if all(_extent(thing) * _BIGGER < _extent(t) for t in others):
+    if all(_extent(thing) * _MIN_RATIO < _extent(t) for t in others):
         yield f"smallest {words}"
 
 
 def _sides(thing: Thing, anchor: Thing, group: Sequence[Thing]) -> Iterator[str]:
-    """On which sides of the anchor the thing is, and no other of its group is even halfway."""
+    """Yield the sides of the anchor on which the thing is, and no other thing of its group."""
     others = [t for t in group if t is not thing]
     x0, y0, x1, y1 = thing.box
     a0, b0, a1, b1 = anchor.box
@@ -66,7 +67,7 @@ def _sides(thing: Thing, anchor: Thing, group: Sequence[Thing]) -> Iterator[str]
 
 
 def middle(thing: Thing) -> float:
-    """Where a thing is from left to right."""
+    """The x coordinate of the centre of a thing."""
     return (thing.box[0] + thing.box[2]) / 2
 
 
@@ -80,7 +81,7 @@ def _extent(thing: Thing) -> float:
 
 
 def spell(number: int) -> str:
-    """A count in words, as long as people write it so.
+    """A number in words, up to ten.
 
     >>> spell(7), spell(11)
     ('seven', '11')
@@ -89,7 +90,7 @@ def spell(number: int) -> str:
 
 
 def name(thing: Thing) -> str:
-    """Colour and kind."""
+    """The colour and kind of a thing."""
     return f"{thing.colour} {thing.kind}"
 
 
@@ -99,11 +100,11 @@ def _by_rank(scene: Scene, thing: Thing) -> str:
 
 
 def groups(things: Sequence[Thing]) -> list[list[Thing]]:
-    """Things of the same colour and kind together."""
-    found: dict[str, list[Thing]] = {}
+    """The things, grouped by colour and kind."""
+    by_name: dict[str, list[Thing]] = {}
     for thing in things:
-        found.setdefault(name(thing), []).append(thing)
-    return list(found.values())
+        by_name.setdefault(name(thing), []).append(thing)
+    return list(by_name.values())
 
 
 def counted(group: Sequence[Thing]) -> str:
@@ -117,12 +118,12 @@ def counted(group: Sequence[Thing]) -> str:
 
 
 def a(words: str) -> str:
-    """The words with their article."""
+    """The words with an indefinite article."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def plural(words: str) -> str:
-    """More than one of them."""
+    """The plural of the words."""
     if words.endswith("leaf"):
         return f"{words[:-1]}ves"
     return f"{words}es" if words.endswith("x") else f"{words}s"

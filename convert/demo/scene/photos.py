@@ -1,4 +1,4 @@
-"""The photos of a miniature: which there are, of what size, and how their files are spoiled."""
+"""The photos of a miniature: their numbers, sizes, scenes and defects."""
 
 import io
 import zlib
@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from convert.demo.scene.compose import Scene, draw_scene
 from convert.demo.scene.paint import paint
 from convert.demo.scene.raster import Size
-from convert.demo.scene.scene import Scene, draw_scene
 
 PhotoSize = Literal["full", "small"]
 
@@ -24,14 +24,14 @@ _SIZES: dict[str, tuple[Size, ...]] = {
     "flickr": ((375, 500), (500, 333), (500, 500), (334, 500)),
     "saiapr": ((360, 480), (480, 360)),
 }
-"""(height, width) in turn, by family, as common as they are upstream."""
+"""Family -> (height, width) of its photos in turn, as frequent as upstream."""
 _SHRINK = {"coco": 4, "ade": 4, "sam": 2, "street": 10, "flickr": 3, "saiapr": 3}
-"""What small photos are divided by; SAM's stay larger than what is stored."""
-_SMALLEST = 112
-"""Pixels of a small photo's shorter side; below that a JPEG's tables are most of its bytes."""
+"""Divisor of the sides of small photos. SAM's stay larger than the stored size."""
+_MIN_SIDE = 112
+"""Pixels of a small photo's shorter side. In a smaller JPEG, tables are most of the bytes."""
 _QUALITY = 90
 _ORIENTATION = 0x0112
-_TURNED = 6
+_ROTATE_270 = 6
 _DEFECTS_FROM = 5_000_000
 
 REJECTED = {
@@ -40,13 +40,14 @@ REJECTED = {
     "web page": "ImageDecodeError",
     "other size": "SizeMismatchError",
 }
-"""Spoilt photos -> the error that must say so. The others below can be mended."""
-MENDED = ("gray", "progressive", "cmyk", "png", "turned", "trailing")
+"""Defect of a photo -> error with which it must be rejected."""
+REPAIRABLE = ("gray", "progressive", "cmyk", "png", "turned", "trailing")
+"""Defects of photos that must be converted all the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
-    """What to draw: so many photos of each source, below a root; in a crowd, with more things."""
+class DrawOptions:
+    """Options of a drawing; see `convert.demo.draw`."""
 
     root: Path
     images: int
@@ -57,12 +58,13 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class DrawnPhoto:
     """One photo.
 
     Attributes:
-        number: upstream's id of it; with family and seed it decides everything that is in it.
-        defect: what is wrong with its file or its annotation; "" if nothing is.
+        family: kind of its source; decides its size.
+        number: upstream's id. Family, number and seed decide its content.
+        defect: of its file or its annotations; "" if it has none.
     """
 
     family: str
@@ -79,22 +81,22 @@ class Study:
 
     @property
     def annotated_size(self) -> Size:
-        """What annotations say; a defect may make it untrue."""
+        """(height, width) according to the annotations; wrong if that is the defect."""
         height, width = self.size
         return (height + 8, width + 6) if self.defect == "other size" else self.size
 
     @property
     def error(self) -> str:
-        """The error a spoilt photo must meet, or ""."""
+        """The error with which a defective photo must be rejected, or ""."""
         return REJECTED.get(self.defect, "")
 
     @property
-    def words(self) -> np.random.Generator:
-        """Chance that decides what is said about the photo; the same at each call."""
+    def text_rng(self) -> np.random.Generator:
+        """The random generator for texts about the photo, in its initial state at each call."""
         return np.random.default_rng((*self.seed, 2))
 
     def save(self, path: Path) -> None:
-        """Write the photo's file, with its defect."""
+        """Write the file of the photo, with its defect."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.defect != "missing":
             pixels = paint(self.scene, np.random.default_rng((*self.seed, 1)))
@@ -105,9 +107,9 @@ def _encode(image: Image.Image, defect: str) -> bytes:
     out = io.BytesIO()
     exif = Image.Exif()
     if defect == "turned":
-        # Stored lying on its side; readers that honour the tag turn it upright.
+        # Stored rotated; readers that apply the EXIF orientation rotate it back.
         image = image.transpose(Image.Transpose.ROTATE_90)
-        exif[_ORIENTATION] = _TURNED
+        exif[_ORIENTATION] = _ROTATE_270
     if defect == "gray":
         image = image.convert("L")
     if defect == "cmyk":
@@ -122,36 +124,36 @@ def _encode(image: Image.Image, defect: str) -> bytes:
     return content + (b"\0" * 999 if defect == "trailing" else b"")
 
 
-def plan_studies(  # noqa: PLR0913 - what to draw, and where its numbers begin
-    brief: Brief,
+def plan_photos(  # noqa: PLR0913 - the options and the numbers of the photos
+    options: DrawOptions,
     family: str,
     first: int,
     splits: Sequence[str],
     defects: Sequence[str] = (),
     *,
-    first_spoilt: int | None = None,
-) -> Iterator[Study]:
-    """The photos of one source: `brief.images` good ones, then one for each defect.
+    first_defective: int | None = None,
+) -> Iterator[DrawnPhoto]:
+    """Yield the photos of one source: `options.images` without a defect, then one per defect.
 
     Args:
-        brief: what to draw.
-        family: where photos of that kind come from; it decides their sizes.
-        first: number of the first photo. Photos of one family and number are the same in every
-            source, so sources that share a folder begin at numbers far apart.
-        splits: the first photos go to one each, later ones mostly to the first of them.
-        defects: drawn only if the brief asks for them; they go to the first split.
-        first_spoilt: number of the first of these; sources that share photos spoil others.
+        options: of the drawing.
+        family: kind of the source; decides the sizes of photos.
+        first: number of the first photo. Photos with the same family and number are equal, so
+            sources that share a folder start at numbers far apart.
+        splits: each gets one of the first photos; later photos mostly go to the first split.
+        defects: drawn if `options.with_defects`; their photos go to the first split.
+        first_defective: number of the first photo with a defect, if sources share photos.
     """
-    spoilt = first + _DEFECTS_FROM if first_spoilt is None else first_spoilt
-    for index in range(brief.images):
-        yield _study(brief, family, first + index, choose_split(index, splits), "")
-    for index, defect in enumerate(defects if brief.with_defects else ()):
-        # From a number of their own: how many good photos there are changes none of them.
-        yield _study(brief, family, spoilt + index, splits[0], defect)
+    defective = first + _DEFECTS_FROM if first_defective is None else first_defective
+    for index in range(options.images):
+        yield _plan_photo(options, family, first + index, choose_split(index, splits), "")
+    for index, defect in enumerate(defects if options.with_defects else ()):
+        # Numbered separately, so that they do not depend on the number of other photos.
+        yield _plan_photo(options, family, defective + index, splits[0], defect)
 
 
 def choose_split(index: int, splits: Sequence[str]) -> str:
-    """One photo for every split, then three for the first to one for the others in turn.
+    """The split of a photo: first one photo per split, then three of four go to the first split.
 
     >>> [choose_split(index, ["train", "val", "test"]) for index in range(9)]
     ['train', 'val', 'test', 'train', 'train', 'train', 'val', 'train', 'train']
@@ -163,14 +165,16 @@ def choose_split(index: int, splits: Sequence[str]) -> str:
     return splits[0] if step < 3 else others[round_ % len(others)]  # noqa: PLR2004
 
 
-def _study(brief: Brief, family: str, number: int, split: str, defect: str) -> Study:
+def _plan_photo(
+    options: DrawOptions, family: str, number: int, split: str, defect: str
+) -> DrawnPhoto:
     sizes = _SIZES[family]
     height, width = sizes[number % len(sizes)]
     if height == width and defect in {"turned", "other size"}:
-        height, width = sizes[0]  # a turn of a square does not show in its size
-    if brief.photo_size == "small":
-        shrink = min(_SHRINK[family], min(height, width) / _SMALLEST)
+        height, width = sizes[0]  # rotating a square does not change its size
+    if options.photo_size == "small":
+        shrink = min(_SHRINK[family], min(height, width) / _MIN_SIDE)
         height, width = round(height / shrink), round(width / shrink)
-    seed = (brief.seed, zlib.crc32(family.encode()), number)
-    scene = draw_scene(np.random.default_rng((*seed, 0)), (height, width), brief.crowd)
-    return Study(family, number, split, defect, scene, seed)
+    seed = (options.seed, zlib.crc32(family.encode()), number)
+    scene = draw_scene(np.random.default_rng((*seed, 0)), (height, width), options.crowd)
+    return DrawnPhoto(family, number, split, defect, scene, seed)

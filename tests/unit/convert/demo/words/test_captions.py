@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from convert.demo.scene.scene import COLOURS, Thing, draw_scene
+from convert.demo.scene.compose import COLOURS, Thing, draw_scene
 from convert.demo.scene.shapes import SHAPES
-from convert.demo.words.tell import retell, write_captions, write_grounded
-from convert.demo.words.words import NUMBERS, describe
+from convert.demo.words.captions import write_captions, write_grounded, write_second_caption
+from convert.demo.words.names import NUMBERS, describe
 
 COLOUR, KIND = "|".join(COLOURS), "|".join(sorted(SHAPES, key=len, reverse=True))
 EXPRESSION = re.compile(
@@ -90,14 +90,14 @@ def things_counted(scene, text: str, place: str | None) -> None:
         kind = "leaf" if found["kind"] == "leave" else found["kind"]
         here = [t for t in scene.things if place in (None, t.place)]
         count = sum((t.kind, t.colour) == (kind, found["colour"]) for t in here)
-        said = 1 if found["count"].startswith("a") else NUMBERS.index(found["count"])
-        assert count == said, (text, found[0])
+        stated = 1 if found["count"].startswith("a") else NUMBERS.index(found["count"])
+        assert count == stated, (text, found[0])
 
 
-@pytest.mark.parametrize("chance", range(3))
-def test_captions_count_right(chance):
+@pytest.mark.parametrize("rng", range(3))
+def test_captions_count_right(rng):
     for scene in scenes(40):
-        captions = write_captions(scene, np.random.default_rng(chance))
+        captions = write_captions(scene, np.random.default_rng(rng))
         assert 5 <= len(captions) <= 7
         assert len(set(captions)) == len(captions)
         for text in captions:
@@ -115,10 +115,10 @@ def test_captions_count_right(chance):
                 assert found.groups() in {(t.kind, t.colour, t.place) for t in scene.things}
 
 
-@pytest.mark.parametrize("tell", [write_grounded, retell])
-def test_phrases_are_where_they_say_and_mean_what_they_say(tell):
+@pytest.mark.parametrize("write", [write_grounded, write_second_caption])
+def test_phrases_have_the_right_spans_and_masks(write):
     for scene in scenes(30):
-        text, phrases = tell(scene)
+        text, phrases = write(scene)
         assert text[0].isupper()
         for phrase in phrases:
             assert text[phrase.start : phrase.stop] == phrase.text

@@ -1,4 +1,4 @@
-"""Photos that one source trains on and another evaluates on: told, and left out when asked."""
+"""Photos in train of one source and in an evaluation split of another: reported, or dropped."""
 
 import json
 
@@ -44,38 +44,41 @@ def convert(root, out, config, **options):
     return run(root=root, out=out, config=config, workers=0, **{"all_": True, **options})
 
 
-def test_they_are_told(pair, expected, tmp_path, small_shards, capsys):
+def test_they_are_reported(pair, expected, tmp_path, small_shards, capsys):
     root, truths = pair
     assert convert(root, tmp_path / "out", small_shards) == 0
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     for name in PAIR:
         manifest = read_manifest(tmp_path / "out" / name / "train")
-        places = [
-            place
+        eval_splits = [
+            split
             for other in PAIR
-            for number, place in numbers(truths, other, train=False)
+            for number, split in numbers(truths, other, train=False)
             if number in expected[name]
         ]
         assert manifest.evaluated.photos == len(expected[name])
-        assert manifest.evaluated.splits == {p: places.count(p) for p in set(places)}
+        assert manifest.evaluated.splits == {s: eval_splits.count(s) for s in set(eval_splits)}
         assert not manifest.evaluated.excluded
-        assert f"LEAK {name}/train: {len(expected[name])} photos are evaluated on (" in said
+        assert (
+            f"OVERLAP {name}/train: {len(expected[name])} photos are in evaluation splits ("
+            in output
+        )
         for other in numbers(truths, name, train=False):
             assert read_manifest(tmp_path / "out" / other[1]).evaluated.photos == 0
     listed = json.loads((tmp_path / "out/eval-photos.coco.json").read_text())
-    assert {(int(photo), p) for photo, places in listed.items() for p in places} == (
+    assert {(int(photo), p) for photo, splits in listed.items() for p in splits} == (
         numbers(truths, "refcoco", train=False) | numbers(truths, "refcocog", train=False)
     )
 
 
-def test_they_are_left_out_when_asked(pair, expected, tmp_path, small_shards):
+def test_they_are_dropped_on_request(pair, expected, tmp_path, small_shards):
     root, truths = pair
     out = tmp_path / "out"
     assert convert(root, out, small_shards, exclude_eval_photos=True) == 0
     for name in PAIR:
         keys = {sample.key for sample in read_split(out / name / "train")}
-        kept = {n for n, _ in numbers(truths, name, train=True)} - expected[name]
-        assert keys == {f"{name}-{number:012d}" for number in kept}
+        remaining = {n for n, _ in numbers(truths, name, train=True)} - expected[name]
+        assert keys == {f"{name}-{number:012d}" for number in remaining}
         overlap = read_manifest(out / name / "train").evaluated
         assert (overlap.photos, overlap.excluded) == (len(expected[name]), True)
     before = stamp_tree(out)
@@ -83,17 +86,17 @@ def test_they_are_left_out_when_asked(pair, expected, tmp_path, small_shards):
     assert {p: s for p, s in stamp_tree(out).items() if p != "."} == {
         p: s for p, s in before.items() if p != "."
     }
-    assert convert(root, out, small_shards) == 2  # another plan, and not overwritten unasked
+    assert convert(root, out, small_shards) == 2  # shards of another plan are not overwritten
 
 
-def test_what_is_evaluated_does_not_depend_on_what_is_converted(pair, tmp_path, small_shards):
+def test_evaluation_photos_do_not_depend_on_the_converted_sources(pair, tmp_path, small_shards):
     root, _ = pair
     for options in ({}, {"all_": False, "source": ["refcocog"]}):
         out = tmp_path / f"out{len(options)}"
         assert convert(root, out, small_shards, exclude_eval_photos=True, **options) == 0
-    found = {f"refcocog/{path}" for path in hash_tree(tmp_path / "out2/refcocog")}
+    paths = {f"refcocog/{path}" for path in hash_tree(tmp_path / "out2/refcocog")}
     whole = hash_tree(tmp_path / "out0")
-    assert found
-    assert {p: h for p, h in hash_tree(tmp_path / "out2").items() if p in found} == {
-        p: h for p, h in whole.items() if p in found
+    assert paths
+    assert {p: h for p, h in hash_tree(tmp_path / "out2").items() if p in paths} == {
+        p: h for p, h in whole.items() if p in paths
     }
