@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from shards.errors import MaskError
 from shards.rle.errors import explain_counts, explain_lengths
-from shards.rle.kernel import KERNEL, KERNEL_MODULE, Arrays, Masks
+from shards.rle.kernel import KERNEL, KERNEL_MODULE, RunArrays
 from shards.rle.numpy_counts import merge_empty
+from shards.rle.numpy_edges import Ints, Masks
 from shards.sample import Size
 
 __all__ = [
@@ -22,8 +23,6 @@ __all__ = [
     "decode_counts", "encode_counts", "from_lengths", "from_pixels", "paint", "resize",
     "resize_counts", "union", "upright_size",
 ]  # fmt: skip
-
-Ints = NDArray[np.int64]
 
 MAX_SIDE = 65535
 """Pixels: the side of the largest JPEG. A position in a mask then fits 32 bits, with one value to
@@ -273,7 +272,7 @@ def resize_counts(
     return resized
 
 
-def _to_runs(size: Size, arrays: Arrays) -> Runs:
+def _to_runs(size: Size, arrays: RunArrays) -> Runs:
     lengths, ends = arrays
     return Runs(size, np.frombuffer(lengths, np.uint32), np.frombuffer(ends, np.int64))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.rle import numpy_kernel
+from shards.rle.numpy_edges import Ints, Masks
 
 try:
     from shards.rle import _rle
@@ -23,10 +24,7 @@ VARIABLE = "GLAMM_RLE"
 """Environment variable: `numpy` or `compiled` requires that kernel; unset takes the faster one."""
 
 KernelName = Literal["compiled", "numpy"]
-Ints = NDArray[np.int64]
-Masks = tuple[NDArray[np.uint32], Ints, int, int]
-"""`Runs.lengths`, `Runs.ends`, height and width: how a kernel takes masks."""
-Arrays = tuple[bytes | NDArray[Any], bytes | NDArray[Any]]
+RunArrays = tuple[bytes | NDArray[Any], bytes | NDArray[Any]]
 """`Runs.lengths` and `Runs.ends`, as arrays or as bytes that `numpy.frombuffer` reads."""
 
 
@@ -37,19 +35,21 @@ class Kernel(Protocol):
     mask are wrong.
     """
 
-    def decode_counts(self, counts: tuple[bytes, ...], size: tuple[int, int], /) -> Arrays | None:
+    def decode_counts(
+        self, counts: tuple[bytes, ...], size: tuple[int, int], /
+    ) -> RunArrays | None:
         """Runs from compressed counts."""
 
     def encode_counts(self, masks: Masks, /) -> list[bytes]:
         """Compressed counts of each mask."""
 
-    def union(self, masks: Masks, groups: Ints, /) -> Arrays:
+    def union(self, masks: Masks, groups: Ints, /) -> RunArrays:
         """One mask for each group."""
 
-    def resize(self, masks: Masks, rows: Ints, columns: Ints, /) -> Arrays:
+    def resize(self, masks: Masks, rows: Ints, columns: Ints, /) -> RunArrays:
         """These rows and columns of each mask."""
 
-    def apply_orientation(self, masks: Masks, orientation: int, /) -> Arrays:
+    def apply_orientation(self, masks: Masks, orientation: int, /) -> RunArrays:
         """The masks upright, from an EXIF orientation of 2 to 8."""
 
     def boxes(self, masks: Masks, /) -> bytes | NDArray[np.float64]:
@@ -58,7 +58,7 @@ class Kernel(Protocol):
     def paint(self, masks: Masks, selected: Ints, out: NDArray[np.uint8], /) -> None:
         """Write pixels: `out` is [selected, height, width]."""
 
-    def from_pixels(self, pixels: NDArray[np.bool_], /) -> Arrays:
+    def from_pixels(self, pixels: NDArray[np.bool_], /) -> RunArrays:
         """Runs of pixels: [masks, height, width], each row contiguous."""
 
     def resize_counts(

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shards.rle.numpy_edges import masks_of, to_runs
+from shards.rle.numpy_edges import Ints, Lengths, LengthsEnds, Masks, masks_of, to_runs
 
 _ZERO = 48
 _LARGEST = 0x3F
@@ -22,11 +21,8 @@ _BITS = 5
 _MAX_GROUPS = 7
 _FIRST_DELTA = 3
 
-Lengths = NDArray[np.uint32]
-Ints = NDArray[np.int64]
 
-
-def decode_counts(counts: Sequence[bytes], size: tuple[int, int]) -> tuple[Lengths, Ints] | None:
+def decode_counts(counts: Sequence[bytes], size: tuple[int, int]) -> LengthsEnds | None:
     """See `shards.rle.decode_counts`; None if the counts of a mask are wrong."""
     if not counts:
         return np.zeros(0, np.uint32), np.zeros(0, np.int64)
@@ -41,7 +37,7 @@ def decode_counts(counts: Sequence[bytes], size: tuple[int, int]) -> tuple[Lengt
     return merge_empty(lengths, first, area)
 
 
-def merge_empty(lengths: Ints, first: Ints, area: int) -> tuple[Lengths, Ints]:
+def merge_empty(lengths: Ints, first: Ints, area: int) -> LengthsEnds:
     """(lengths, ends) without empty runs in the middle, which some writers leave behind.
 
     Args:
@@ -57,7 +53,7 @@ def merge_empty(lengths: Ints, first: Ints, area: int) -> tuple[Lengths, Ints]:
     return to_runs(np.cumsum(lengths) + masks_of(ends), ends.size, area)
 
 
-def encode_counts(masks: tuple[Lengths, Ints, int, int]) -> list[bytes]:
+def encode_counts(masks: Masks) -> list[bytes]:
     """See `shards.rle.encode_counts`."""
     lengths, ends, _, _ = masks
     if not ends.size:

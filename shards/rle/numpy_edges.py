@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 Lengths = NDArray[np.uint32]
 Ints = NDArray[np.int64]
+LengthsEnds = tuple[Lengths, Ints]
+"""`Runs.lengths` and `Runs.ends`."""
+Masks = tuple[Lengths, Ints, int, int]
+"""`Runs.lengths`, `Runs.ends`, height and width: how a kernel takes masks."""
 
 
 def edges_of(lengths: Lengths, ends: Ints) -> Ints:
@@ -23,7 +27,7 @@ def masks_of(ends: Ints) -> Ints:
     return np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
 
 
-def to_runs(edges: Ints, masks: int, area: int) -> tuple[Lengths, Ints]:
+def to_runs(edges: Ints, masks: int, area: int) -> LengthsEnds:
     """(lengths, ends) of the canonical runs, from edges.
 
     Args:

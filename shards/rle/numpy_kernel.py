@@ -6,21 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.rle.numpy_counts import decode_counts, encode_counts
-from shards.rle.numpy_edges import edges_of, masks_of, to_runs
+from shards.rle.numpy_edges import Ints, LengthsEnds, Masks, edges_of, masks_of, to_runs
 
 __all__ = [
     "apply_orientation", "boxes", "decode_counts", "encode_counts", "from_pixels", "paint",
     "resize", "resize_counts", "union",
 ]  # fmt: skip
 
-Lengths = NDArray[np.uint32]
-Ints = NDArray[np.int64]
-Arrays = tuple[Lengths, Ints]
-Masks = tuple[Lengths, Ints, int, int]
-"""(lengths, ends, height, width)."""
 
-
-def union(masks: Masks, groups: Ints) -> Arrays:
+def union(masks: Masks, groups: Ints) -> LengthsEnds:
     """See `shards.rle.union`."""
     lengths, ends, height, width = masks
     area = height * width
@@ -44,7 +38,7 @@ def union(masks: Masks, groups: Ints) -> Arrays:
     return to_runs(edges[changes], groups.size, area)
 
 
-def resize(masks: Masks, rows: Ints, columns: Ints) -> Arrays:
+def resize(masks: Masks, rows: Ints, columns: Ints) -> LengthsEnds:
     """See `shards.rle.resize`."""
     lengths, ends, height, width = masks
     new_area = rows.size * columns.size
@@ -68,7 +62,7 @@ def resize(masks: Masks, rows: Ints, columns: Ints) -> Arrays:
     return _sort_edges(edges, ends.size, new_area)
 
 
-def apply_orientation(masks: Masks, orientation: int) -> Arrays:
+def apply_orientation(masks: Masks, orientation: int) -> LengthsEnds:
     """See `shards.rle.apply_orientation`."""
     if orientation in {5, 6, 7, 8}:
         _, _, height, width = masks
@@ -107,7 +101,7 @@ def paint(masks: Masks, selected: Ints, out: NDArray[np.uint8]) -> None:
         picture[...] = np.repeat(ones, runs).reshape(width, height).T
 
 
-def from_pixels(masks: NDArray[np.bool_]) -> Arrays:
+def from_pixels(masks: NDArray[np.bool_]) -> LengthsEnds:
     """See `shards.rle.from_pixels`."""
     count, height, width = masks.shape
     area = height * width
@@ -132,7 +126,7 @@ def resize_counts(
     return encode_counts((*resized, rows.size, columns.size))
 
 
-def _sort_edges(edges: Ints, masks: int, area: int) -> Arrays:
+def _sort_edges(edges: Ints, masks: int, area: int) -> LengthsEnds:
     """The runs of edges in any order, without the ends of the masks."""
     ends = np.arange(1, masks + 1) * (area + 1) - 1
     return to_runs(np.sort(np.concatenate((edges.reshape(-1), ends))), masks, area)
@@ -159,7 +153,7 @@ def _segments(masks: Masks) -> tuple[Ints, Ints, Ints, Ints]:
     return np.repeat(mask, spans), column, top, bottom
 
 
-def _transpose(masks: Masks) -> Arrays:
+def _transpose(masks: Masks) -> LengthsEnds:
     """The masks with rows for columns.
 
     A row changes where two neighbouring columns differ. So the edges of the result are the rows

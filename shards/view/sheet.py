@@ -19,7 +19,7 @@ from shards.view.samples import (
     select_by_position,
     select_positions,
 )
-from shards.view.text_layout import GAP, TITLE, Paragraph, Run, draw_paragraphs
+from shards.view.text_layout import GAP, TITLE, Paragraph, TextRun, draw_paragraphs
 from shards.view.texts import (
     caption_paragraphs,
     class_paragraphs,
@@ -79,7 +79,7 @@ def draw_sheet(tiles: Sequence[Image.Image], title: str) -> Image.Image:
     columns = max(1, int(np.ceil(np.sqrt(len(tiles)))))
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
     width = _MARGIN + columns * (WIDTH + _MARGIN)
-    header = draw_paragraphs([Paragraph((Run(title),), size=TITLE)], width - 2 * _MARGIN)
+    header = draw_paragraphs([Paragraph((TextRun(title),), size=TITLE)], width - 2 * _MARGIN)
     heights = [max(tile.height for tile in row) + _MARGIN for row in rows]
     sheet = Image.new("RGB", (width, 2 * _MARGIN + header.height + sum(heights)), WHITE)
     sheet.paste(header, (_MARGIN, _MARGIN))

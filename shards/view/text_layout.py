@@ -21,7 +21,7 @@ _ASCII = str.maketrans("\u2013\u2014\u2010\u2011\u2212\u00d7\u00ad", "-----x-")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TextRun:
     """Text of one colour."""
 
     text: str
@@ -32,7 +32,7 @@ class Run:
 class Paragraph:
     """Runs one after another, behind a coloured square if `mark` is given."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[TextRun, ...]
     mark: Colour | None = None
     size: int = BODY
     lines: int = _MAX_LINES
@@ -53,7 +53,7 @@ def draw_paragraphs(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
         for number, line in enumerate(lines[: paragraph.lines]):
             left = float(_INDENT if paragraph.mark else 0)
             cut = number == paragraph.lines - 1 and len(lines) > paragraph.lines
-            for run in (*line, Run("...", GREY)) if cut else line:
+            for run in (*line, TextRun("...", GREY)) if cut else line:
                 text = to_glyphs(run.text)
                 canvas.text((left, top), text, run.colour, load_font(paragraph.size))
                 left += load_font(paragraph.size).getlength(text)
@@ -61,7 +61,7 @@ def draw_paragraphs(paragraphs: Sequence[Paragraph], width: int) -> Image.Image:
     return image
 
 
-def wrap(runs: Sequence[Run], size: int, width: int) -> list[tuple[Run, ...]]:
+def wrap(runs: Sequence[TextRun], size: int, width: int) -> list[tuple[TextRun, ...]]:
     """Lines of the runs, cut at spaces, or inside a word that is wider than a line.
 
     Args:
@@ -89,10 +89,12 @@ def wrap(runs: Sequence[Run], size: int, width: int) -> list[tuple[Run, ...]]:
     return [group_letters(line) for line in lines]
 
 
-def group_letters(letters: Iterable[tuple[str, Colour]]) -> tuple[Run, ...]:
+def group_letters(letters: Iterable[tuple[str, Colour]]) -> tuple[TextRun, ...]:
     """Runs of equal colour, from letters with their colours."""
     groups = groupby(letters, key=lambda entry: entry[1])
-    return tuple(Run("".join(letter for letter, _ in group), colour) for colour, group in groups)
+    return tuple(
+        TextRun("".join(letter for letter, _ in group), colour) for colour, group in groups
+    )
 
 
 def _measure(letters: Sequence[tuple[str, Colour]], size: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from shards.sample import Region, Sample
 from shards.view.colours import BLACK, GREY, Colour, is_drawn
-from shards.view.text_layout import GAP, SMALL, Paragraph, Run, group_letters
+from shards.view.text_layout import GAP, SMALL, Paragraph, TextRun, group_letters
 
 _MAX_CAPTIONS, _MAX_REGIONS, _MAX_PHRASES, _MAX_CONVERSATIONS, _MAX_TURNS = 5, 12, 5, 2, 4
 _MAX_CAPTION_LINES = 14
@@ -14,14 +14,14 @@ _MAX_CAPTION_LINES = 14
 
 def header_paragraphs(sample: Sample) -> Iterator[Paragraph]:
     """Key, size and file name of the photo, and a note if it has no annotations."""
-    yield Paragraph((Run(sample.key, GREY),), size=SMALL)
+    yield Paragraph((TextRun(sample.key, GREY),), size=SMALL)
     size = f"{sample.image.size}"
     if sample.original_size != sample.image.size:
         size += f" (original {sample.original_size})"
     size += f" \u00b7 {sample.file}" if sample.file else ""
-    yield Paragraph((Run(size, GREY),), size=SMALL)
+    yield Paragraph((TextRun(size, GREY),), size=SMALL)
     if not (sample.captions or sample.regions or sample.conversations or sample.labels):
-        yield Paragraph((Run("only the photo", GREY),), above=GAP)
+        yield Paragraph((TextRun("only the photo", GREY),), above=GAP)
 
 
 def caption_paragraphs(sample: Sample, colours: Sequence[Colour]) -> Iterator[Paragraph]:
@@ -48,15 +48,15 @@ def region_paragraphs(regions: Sequence[Region], colours: Sequence[Colour]) -> I
     shown = list(zip(regions, colours, strict=True))[:_MAX_REGIONS]
     for number, (region, colour) in enumerate(shown):
         phrases = "; ".join(region.phrases[:_MAX_PHRASES])
-        runs = [Run(phrases, colour)] if phrases else []
+        runs = [TextRun(phrases, colour)] if phrases else []
         if len(region.phrases) > _MAX_PHRASES:
-            runs.append(Run(f" + {len(region.phrases) - _MAX_PHRASES} more", GREY))
+            runs.append(TextRun(f" + {len(region.phrases) - _MAX_PHRASES} more", GREY))
         kind = ", ".join(_describe_kind(region, regions, phrases))
         if kind:
-            runs.append(Run(f" ({kind})" if phrases else kind, colour))
+            runs.append(TextRun(f" ({kind})" if phrases else kind, colour))
         mark = colour if is_drawn(region) else None
         above = 0 if number else GAP
-        yield Paragraph(tuple(runs) or (Run("no words", GREY),), mark=mark, above=above)
+        yield Paragraph(tuple(runs) or (TextRun("no words", GREY),), mark=mark, above=above)
     yield from _count_rest(len(regions) - _MAX_REGIONS, "")
 
 
@@ -79,8 +79,8 @@ def class_paragraphs(
 ) -> Iterator[Paragraph]:
     """Names of the classes in the label map, with their percentage of the photo."""
     for rank, (id_, fraction) in enumerate(list(areas.items())[:_MAX_REGIONS]):
-        name = Run(names.get(id_, f"class {id_}"), colours[id_])
-        runs = (name, Run(f" {fraction:.1%}", GREY))
+        name = TextRun(names.get(id_, f"class {id_}"), colours[id_])
+        runs = (name, TextRun(f" {fraction:.1%}", GREY))
         yield Paragraph(runs, mark=colours[id_], above=0 if rank else GAP)
     yield from _count_rest(len(areas) - _MAX_REGIONS, "")
 
@@ -89,7 +89,7 @@ def conversation_paragraphs(sample: Sample) -> Iterator[Paragraph]:
     """The first turns of the first conversations."""
     for turns in sample.conversations[:_MAX_CONVERSATIONS]:
         for number, turn in enumerate(turns[:_MAX_TURNS]):
-            runs = (Run(f"{turn.speaker}: ", GREY), Run(turn.text))
+            runs = (TextRun(f"{turn.speaker}: ", GREY), TextRun(turn.text))
             yield Paragraph(runs, above=0 if number else GAP)
         yield from _count_rest(len(turns) - _MAX_TURNS, "turn")
     yield from _count_rest(len(sample.conversations) - _MAX_CONVERSATIONS, "conversation")
@@ -98,4 +98,4 @@ def conversation_paragraphs(sample: Sample) -> Iterator[Paragraph]:
 def _count_rest(number: int, noun: str) -> Iterator[Paragraph]:
     if number > 0:
         name = f" {noun}" if number == 1 else f" {noun}s"
-        yield Paragraph((Run(f"+ {number} more{name if noun else ''}", GREY),))
+        yield Paragraph((TextRun(f"+ {number} more{name if noun else ''}", GREY),))

@@ -30,7 +30,7 @@ from shards.view.colours import BLACK, GREY, PALETTE, choose_colours, colour_of,
 from shards.view.photo import WIDTH
 from shards.view.samples import ViewError, open_sample_set, select_by_key, select_positions
 from shards.view.sheet import draw_sheet, draw_tile, write_sheet
-from shards.view.text_layout import Run, to_glyphs, wrap
+from shards.view.text_layout import TextRun, to_glyphs, wrap
 from shards.writer import ShardWriter
 
 REPOSITORY = Path(__file__).parents[4]
@@ -275,11 +275,11 @@ class TestTexts:
 
     def test_lines_are_no_wider_than_the_tile_and_lose_no_letter(self):
         text = "a few words, Supercalifragilistic" + "expialidocious" * 20 + " and\nmore"
-        lines = wrap([Run(text[:9], GREY), Run(text[9:])], 14, 200)
+        lines = wrap([TextRun(text[:9], GREY), TextRun(text[9:])], 14, 200)
         whole = ["".join(run.text for run in line) for line in lines]
         assert all(text_layout.load_font(14).getlength(line) <= 200 for line in whole)
         assert "".join("".join(whole).split()) == "".join(text.split())
-        assert wrap([Run("wide")], 14, 1) == [(Run(letter),) for letter in "wide"]
+        assert wrap([TextRun("wide")], 14, 1) == [(TextRun(letter),) for letter in "wide"]
 
     def test_letters_the_font_lacks_are_replaced_one_by_one(self):
         assert to_glyphs("“naïve” — 3\u00d74…") == "“naive” - 3x4…"
