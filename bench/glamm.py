@@ -150,7 +150,7 @@ def _section(title: str, mixture: Mixture, row: Sequence[Item], claims: Sequence
 def _by_us(mixture: Mixture, settings: Settings) -> Callable[[], None]:
     loader = ShardLoader(
         mixture, 1, example=examples_for(mixture, settings), rank=0, world_size=1,
-        pace=LoaderOptions(threads=0),
+        options=LoaderOptions(threads=0),
     )  # fmt: skip
 
     def run_through() -> None:
@@ -170,7 +170,7 @@ def _batches(shards: Path, items: Mapping[str, Sequence[Item]]) -> Section:
     mixture = replace(Mixture.read("finetune", shards), epoch_steps=_BATCHES)
     ours = ShardLoader(
         mixture, _BATCH, example=examples_for(mixture, Settings(precision="bf16")),
-        collate=collate, rank=0, world_size=1, pace=LoaderOptions(threads=2),
+        collate=collate, rank=0, world_size=1, options=LoaderOptions(threads=2),
     )  # fmt: skip
     reader = Reader(clip_of_transformers(), Random(0))  # noqa: S311
     row = list(_turns(mixture, items, _BATCHES, _BATCH))

@@ -25,7 +25,7 @@ class LoadError(ShardError):
     """A loader was asked for what cannot be: a batch that ranks cannot share, another's state."""
 
 
-class MissingExtraError(LoadError):
+class MissingExtraError(LoadError, ImportError):
     """A library that this call needs is not installed; the message names the extra that has it."""
 
 

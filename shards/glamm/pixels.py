@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shards.glamm.normal import CLIP, SAM, Values, normalise
-from shards.load.reading.buffers import BufferPool
+from shards.load.reading.batch import BufferPool
 from shards.pixels import decode_photo
 from shards.sample import Sample, Size
 

@@ -1,4 +1,4 @@
-"""Batches are made of the right bytes, in the right order, whoever makes them."""
+"""Batches hold the right bytes in the right order, with any ranks, threads and restarts."""
 
 import pickle
 import threading
@@ -16,7 +16,6 @@ from shards.errors import CorruptShardError, ExampleError, LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture, MixtureDataset, shipped_mixes
 from shards.load.reading.split import Selection, Split
-from shards.load.transforms import ExampleTransform
 from tests.loading import make_loader, make_sample, numbers, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -39,10 +38,12 @@ def given_by(loader):
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("shards", SHARDS)
 def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, threads):
-    pace = LoaderOptions(threads=threads)
+    options = LoaderOptions(threads=threads)
     alone = given_by(make_loader(splits[shards], BATCH, tail="pad"))
     ranks = [
-        given_by(make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad"))
+        given_by(
+            make_loader(splits[shards], BATCH, rank=rank, world=world, options=options, tail="pad")
+        )
         for rank in range(world)
     ]
     assert {len(batches) for batches in ranks} == {len(alone)}
@@ -57,11 +58,11 @@ def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, thread
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
-        ("drop", ": 2 batches of 12 for each of 2 ranks in an epoch; 13 of 61 samples fill no"),
+        ("drop", ": 2 batches of 12 for each of 2 ranks in an epoch; 13 of 61 samples do not "),
         ("pad", ": 3 batches of 12 for each of 2 ranks in an epoch; the last is filled with 11 "),
     ],
 )
-def test_what_fills_no_batch_is_said_once(splits, caplog, tail, words):
+def test_samples_that_do_not_fill_a_batch_are_logged_once(splits, caplog, tail, words):
     caplog.set_level("INFO", "shards.load")
     for rank in range(2):
         make_loader(splits[7], BATCH, rank=rank, world=2, tail=tail)
@@ -103,8 +104,8 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
 @given(stop=st.integers(0, 4), threads=st.sampled_from(THREADS))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_made_ahead_is_not_forgotten(splits, stop, threads):
-    pace = LoaderOptions(threads=threads, prefetch=3)
-    loader = make_loader(splits[7], 12, pace=pace)
+    options = LoaderOptions(threads=threads, prefetch=3)
+    loader = make_loader(splits[7], 12, options=options)
     found = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
     fresh = make_loader(splits[7], 12)
     fresh.load_state_dict(loader.state_dict())
@@ -131,8 +132,11 @@ def test_a_state_is_small_and_plain(splits):
         ({"epoch": -1}, "epoch -1"),
         ({"epoch": 2**40}, "epoch 1099511627776; expected 0 or more"),
         ({"batch": -1}, "batch -1"),
-        ({"batch": 10}, "a state of batch 10, where epoch 0 has 10"),
-        ({"workers": 2, "inside": 0}, "it has inside, workers. That of a worker is for"),
+        ({"batch": 10}, "a state of batch 10, but epoch 0 has 10 batches"),
+        (
+            {"workers": 2, "inside": 0},
+            "it has inside, workers. A state of a DataLoader's worker is",
+        ),
     ],
 )
 def test_the_state_of_another_is_refused(splits, change, said):
@@ -150,8 +154,8 @@ def test_epochs_that_cannot_be(splits, epoch):
 @pytest.mark.parametrize(
     "settings", [{"threads": -1}, {"prefetch": -2}, {"memory": -1}, {"skip": "many"}]
 )
-def test_paces_that_cannot_be(settings):
-    with pytest.raises(LoadError, match=f"{next(iter(settings))} of a Pace is .*0 or more"):
+def test_options_out_of_range(settings):
+    with pytest.raises(LoadError, match=f"LoaderOptions: {next(iter(settings))} is .*0 or more"):
         LoaderOptions(**settings)
 
 
@@ -160,7 +164,7 @@ def test_other_orders_have_other_states(splits):
         make_loader(splits[7], 6, **order).state_dict()["data"]
         for order in ({}, {"seed": 1}, {"block": 3}, {"shuffle": False}, {"streams": 2})
     }
-    said.add(make_loader(splits[7], 6, chosen=Selection(expand="phrases")).state_dict()["data"])
+    said.add(make_loader(splits[7], 6, expand="phrases").state_dict()["data"])
     assert len(said) == 6
 
 
@@ -190,42 +194,47 @@ def test_bytes_are_those_of_the_sample(splits):
 
 
 def test_a_sample_for_each_phrase(splits):
-    loader = make_loader(splits[7], 10, chosen=Selection(expand="phrases"), tail="pad")
+    loader = make_loader(splits[7], 10, expand="phrases", tail="pad")
     given_ = [
-        (number, raw.which) for b in loader for number, raw in zip(numbers(b), b, strict=True)
+        (number, raw.item_index) for b in loader for number, raw in zip(numbers(b), b, strict=True)
     ]
-    expected = {(number, which) for number in range(61) for which in range(number % 10)}
+    expected = {(number, item) for number in range(61) for item in range(number % 10)}
     assert set(given_) == expected
     assert len(given_) - len(expected) < 10
 
 
-def test_a_question_chooses(splits):
-    chosen = Selection("classes contains 'dog' and phrases > 4", "phrases")
-    loader = make_loader(splits[50], 5, chosen=chosen, tail="pad")
-    given_ = {(n, raw.which) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
+def test_a_query_selects(splits):
+    loader = make_loader(
+        splits[50],
+        5,
+        where="classes contains 'dog' and phrases > 4",
+        expand="phrases",
+        tail="pad",
+    )
+    given_ = {(n, raw.item_index) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
     assert given_ == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("selection", "message"),
     [
-        (lambda: Selection(expand="size"), "expand is 'size'; expected one of regions"),
-        (lambda: Selection("weight > 3"), "no column 'weight'"),
-        (lambda: Selection("masks > 0"), "there is no sample to load"),
+        ({"expand": "size"}, "expand is 'size'; expected one of regions"),
+        ({"where": "weight > 3"}, "no column 'weight'"),
+        ({"where": "masks > 0"}, "there is no sample to load"),
     ],
 )
-def test_a_choice_that_cannot_be(splits, chosen, said):
-    with pytest.raises(LoadError, match=said):
-        make_loader(splits[7], 4, chosen=chosen())
+def test_selections_that_are_refused(splits, selection, message):
+    with pytest.raises(LoadError, match=message):
+        make_loader(splits[7], 4, **selection)
 
 
-def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
+def test_seeds_belong_to_the_sample_and_the_epoch(splits):
     def seeds(world, threads):
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         return {
             (epoch, raw.row): raw.seed
             for rank in range(world)
-            for loader in [make_loader(splits[7], BATCH, rank=rank, world=world, pace=pace)]
+            for loader in [make_loader(splits[7], BATCH, rank=rank, world=world, options=options)]
             for epoch in range(2)
             for batch in loader
             for raw in batch
@@ -237,13 +246,13 @@ def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
 
 
 def test_examples_in_order(splits):
-    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=3))
-    raw = [[(each.key, each.seed, each.which) for each in batch] for batch in loader]
+    loader = make_loader(splits[7], 6, options=LoaderOptions(threads=3))
+    raw = [[(each.key, each.seed, each.item_index) for each in batch] for batch in loader]
     loader = make_loader(
         splits[7],
         6,
-        pace=LoaderOptions(threads=3),
-        work=ExampleTransform(lambda sample, seed, which: (sample.key, seed, which), list),
+        options=LoaderOptions(threads=3),
+        example=lambda sample, seed, item_index: (sample.key, seed, item_index),
     )
     assert list(loader) == raw
 
@@ -251,15 +260,15 @@ def test_examples_in_order(splits):
 def test_an_example_for_each_dataset_of_a_mixture(two):
     mixture = Mixture.of(MIX, two)
     examples = [
-        lambda sample, _seed, _which, name=member.name: (name, sample.key[-3])
+        lambda sample, _seed, _item_index, name=member.name: (name, sample.key[-3])
         for member in mixture.members
     ]
-    loader = make_loader(mixture, 8, work=ExampleTransform(examples, list))
+    loader = make_loader(mixture, 8, example=examples)
     found = set(chain.from_iterable(loader))
     assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
 
 
-def unfit(sample, seed, _which):
+def only_even(sample, seed, _item_index):
     """Odd numbers make no example."""
     number = int(sample.key.removeprefix("small-"))
     if number % 2:
@@ -267,20 +276,20 @@ def unfit(sample, seed, _which):
     return number, seed
 
 
-def test_another_sample_is_given_for_one_that_is_unfit(splits):
-    """The same one, whoever makes the batch; and the batch is as long as it was."""
+def test_a_sample_that_makes_no_example_is_replaced(splits):
+    """By the same one on any rank; and the batch keeps its length."""
 
     def examples(world, threads):
         ranks = []
         for rank in range(world):
-            pace = LoaderOptions(threads=threads)
+            options = LoaderOptions(threads=threads)
             loader = make_loader(
                 splits[7],
                 BATCH,
                 rank=rank,
                 world=world,
-                pace=pace,
-                work=ExampleTransform(unfit, list),
+                options=options,
+                example=only_even,
             )
             ranks.append(list(loader))
             assert loader.replaced > 0
@@ -294,10 +303,10 @@ def test_another_sample_is_given_for_one_that_is_unfit(splits):
 
 
 def test_examples_that_nothing_can_make(splits):
-    def never(sample, _seed, _which):
+    def never(sample, _seed, _item_index):
         raise ExampleError(f"{sample.key}: no")
 
-    loader = make_loader(splits[7], 6, work=ExampleTransform(never, list))
+    loader = make_loader(splits[7], 6, example=never)
     with pytest.raises(
         LoadError, match="none of 100 samples drawn at random could make an example"
     ):
@@ -315,7 +324,7 @@ def damage(folder: Path, shard: int, place: int) -> None:
 def test_damage_is_an_error_that_says_where(tmp_path, threads):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads))
+    loader = make_loader(folder, 5, options=LoaderOptions(threads=threads))
     with pytest.raises(
         CorruptShardError, match=r"small-train-000001\.tar, byte 0: .*shards\.verify"
     ):
@@ -327,7 +336,7 @@ def test_damage_is_an_error_that_says_where(tmp_path, threads):
 def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads, skip=1))
+    loader = make_loader(folder, 5, options=LoaderOptions(threads=threads, skip=1))
     found = given_by(loader)
     assert sorted(chain.from_iterable(found)) == [n for n in range(20) if n != 10]
     assert len(found) == 4
@@ -348,8 +357,8 @@ def test_a_batch_of_which_nothing_is_left(tmp_path):
         folder,
         2,
         shuffle=False,
-        pace=LoaderOptions(threads=0, skip=100),
-        work=ExampleTransform(lambda sample, _seed, _which: sample.key, list),
+        options=LoaderOptions(threads=0, skip=100),
+        example=lambda sample, _seed, _item_index: sample.key,
     )
     with pytest.raises(LoadError, match="epoch 0, batch 2: every sample of the batch was skipped"):
         list(loader)
@@ -372,26 +381,26 @@ def test_a_shard_cut_short(tmp_path):
 
 def test_leaving_early_leaves_no_thread(splits):
     for _ in range(20):
-        batches = iter(make_loader(splits[7], 6, pace=LoaderOptions(threads=4)))
+        batches = iter(make_loader(splits[7], 6, options=LoaderOptions(threads=4)))
         next(batches)
         batches.close()
     assert threading.active_count() == 1
 
 
 def test_memory_is_bounded(splits):
-    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=2, prefetch=50, memory=1))
+    loader = make_loader(splits[7], 6, options=LoaderOptions(threads=2, prefetch=50, memory=1))
     assert given_by(loader) == given_by(make_loader(splits[7], 6))
 
 
 def test_a_batch_that_is_held_keeps_its_bytes(splits):
-    held = list(make_loader(splits[7], 6, pace=LoaderOptions(threads=2)))
+    held = list(make_loader(splits[7], 6, options=LoaderOptions(threads=2)))
     assert [numbers(batch) for batch in held] == given_by(make_loader(splits[7], 6))
 
 
 def test_a_split_moves_to_another_process(splits):
     moved = pickle.loads(pickle.dumps(Split.open(splits[7], Selection("phrases > 2"))))
     assert given_by(make_loader(moved, 4)) == given_by(
-        make_loader(splits[7], 4, chosen=Selection("phrases > 2"))
+        make_loader(splits[7], 4, where="phrases > 2")
     )
 
 
@@ -473,16 +482,16 @@ def test_a_mixture_that_stops(two):
         ({"mix": {"a": {"weight": 1, "of": 3}}}, "a: expected names with weights"),
         (
             {"mix": {"a": {"weight": 1, "spilt": "x"}}},
-            "a: unknown spilt; expected expand, question",
+            "a: unknown spilt; expected expand, split, task, weight, where",
         ),
         ({"mix": {"g": {"weight": 1, "of": {"a": "x"}}}}, "g/a: expected a weight above 0"),
         ({"epoch": 3}, "unknown epoch; expected at_end"),
-        ({"epoch_samples": 3}, "in epoch_steps or in epoch_samples"),
+        ({"epoch_samples": 3}, "epoch_steps and epoch_samples both set"),
         ({"epoch_steps": 1.5}, "epoch_steps is 1.5; expected a whole number"),
         ({"epoch_steps": None, "epoch_samples": "9"}, "epoch_samples is '9'"),
         ({"epoch_steps": True}, "epoch_steps is True"),
         ({"at_end": "cry"}, "at_end is 'cry'"),
-        ({"at_end": "stop", "batches_of_one_group": True}, "have no end"),
+        ({"at_end": "stop", "batches_of_one_group": True}, "contradict each other"),
         ({"mix": {"nobody": 1}}, "nobody/train"),
     ],
 )
@@ -518,10 +527,10 @@ def test_mixtures_that_are_shipped(converted, name):
     for member in mixture.members:
         source = member.name.split("/")[-1]
         if member.name != "region/grand_referring":
-            assert member.chosen.expand == (EXPANDS[source] or "")
+            assert member.selection.expand == (EXPANDS[source] or "")
     loader = make_loader(mixture, 4)
     epochs = 60 // len(loader) + 1
-    parts = {raw.part for _ in range(epochs) for batch in loader for raw in batch}
+    parts = {raw.dataset_index for _ in range(epochs) for batch in loader for raw in batch}
     assert parts == set(range(len(mixture.members)))
 
 

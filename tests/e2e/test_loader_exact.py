@@ -1,4 +1,4 @@
-"""The same bytes and chance at every step, whoever makes the batches and wherever they stop."""
+"""The same bytes and seeds at every step, with any ranks, threads and restarts."""
 
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -12,8 +12,10 @@ from shards.errors import LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.loader import Loader
 from shards.load.mixture import Mixture
-from shards.load.reading.batch import RawBatch
 from shards.load.reading.reader import Reader
+from shards.load.reading.split import Split
+from shards.load.sampling.plan import EpochPlan, SampleOrder
+from shards.load.schedule import Schedule
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -29,11 +31,11 @@ def splits(tmp_path_factory):
 
 
 def exactly(batch):
-    """All that is given: which sample, its bytes, what it is given for, and its chance."""
-    return [(raw.key, bytes(raw.data), raw.which, raw.seed) for raw in batch]
+    """Everything about a batch: key, bytes, item index and seed of each sample."""
+    return [(raw.key, bytes(raw.data), raw.item_index, raw.seed) for raw in batch]
 
 
-def steps(loaders: Sequence[Loader[RawBatch]], count):
+def steps(loaders: Sequence[Loader], count):
     """(what all ranks are given together, the state after it), batch after batch of some epochs."""
     for _ in range(EPOCHS):
         for batches in islice(zip(*loaders, strict=True), count):
@@ -59,9 +61,9 @@ def test_resumed_at_every_step(splits, undisturbed, shards, world, threads):
     whole = undisturbed[shards]
     ranks = range(world)
     for stop in range(len(whole)):
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         loaders = [
-            make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad")
+            make_loader(splits[shards], BATCH, rank=rank, world=world, options=options, tail="pad")
             for rank in ranks
         ]
         if stop:
@@ -88,9 +90,9 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
     found: list[Any] = []
     state = None
     for world in [*worlds, *worlds]:
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         loaders = [
-            make_loader(split, batch, rank=rank, world=world, pace=pace, tail=tail)
+            make_loader(split, batch, rank=rank, world=world, options=options, tail=tail)
             for rank in range(world)
         ]
         if state:
@@ -108,9 +110,9 @@ def test_a_seek_reads_nothing_on_the_way(splits, monkeypatch):
     reads: list[int] = []
     read = Reader.read
 
-    def counted(self, asked, places):
-        reads.extend(asked.found.rows[places.start : places.stop].tolist())
-        return read(self, asked, places)
+    def counted(self, request, positions):
+        reads.extend(request.locations.rows[positions.start : positions.stop].tolist())
+        return read(self, request, positions)
 
     monkeypatch.setattr(Reader, "read", counted)
     loader = make_loader(splits[50], 3)
@@ -133,7 +135,8 @@ def test_a_state_is_small_whatever_the_mixture(splits, tmp_path):
     assert all(isinstance(value, int | str) for value in state.values())
 
 
-def test_ranks_that_no_batch_of_the_state_can_be_shared_by(splits):
-    """Eight samples a batch are not for three ranks; what to do is said."""
+def test_ranks_that_cannot_share_the_batches_of_a_state(splits):
+    """Batches of eight samples are not for three ranks; the message says what to do."""
+    plan = EpochPlan([61], SampleOrder(8))
     with pytest.raises(LoadError, match="3 ranks evenly: take a number of ranks that divides 8"):
-        make_loader(splits[7], 8, rank=0, world=3)
+        Schedule(plan, [Split.open(splits[7])], rank=0, world_size=3, seed=0)

@@ -44,12 +44,13 @@ class _Reads:
     def __iter__(self) -> Iterator[int]:
         task, split = self.task, Split.open(self.task.root / OURS)
         plan = EpochPlan(split.sizes, SampleOrder(task.batch * task.world))
-        places = range(task.rank * task.batch, (task.rank + 1) * task.batch)
-        found = split.places(plan.slots(0, range(plan.batches(0)), places).units.ravel())
+        positions = range(task.rank * task.batch, (task.rank + 1) * task.batch)
+        slots = plan.slots(0, range(plan.batches(0)), positions)
+        locations = split.locate(slots.examples.ravel())
         files = [os.open(_tar(task.root, name), os.O_RDONLY) for name in split.names]
-        columns = (found.shards.tolist(), found.offsets.tolist(), found.sizes.tolist())
-        rows = list(zip(*columns, strict=True))
-        most = task.batch * int(found.sizes.max())
+        columns = (locations.shards, locations.offsets, locations.sizes)
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        most = task.batch * int(locations.sizes.max())
         memory = [memoryview(bytearray(most)) for _ in range(self.rotated)]
         try:
             for number, start in enumerate(range(0, len(rows), task.batch)):
