@@ -1,7 +1,10 @@
 """The same bytes and seeds at every step, with any ranks, threads and restarts."""
 
+import hashlib
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import chain, islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +14,11 @@ from hypothesis import strategies as st
 from shards.errors import LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.loader import Loader
-from shards.load.mixture import Mixture
+from shards.load.mixture import Mixture, MixtureDataset
 from shards.load.reading.reader import Reader
-from shards.load.reading.split import Split
+from shards.load.reading.split import Selection, Split
 from shards.load.sampling.plan import EpochPlan, SampleOrder
-from shards.load.schedule import Schedule
+from shards.load.schedule import Schedule, digest_of
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -140,3 +143,71 @@ def test_ranks_that_cannot_share_the_batches_of_a_state(splits):
     plan = EpochPlan([61], SampleOrder(8))
     with pytest.raises(LoadError, match="3 ranks evenly: take a number of ranks that divides 8"):
         Schedule(plan, [Split.open(splits[7])], rank=0, world_size=3, seed=0)
+
+
+ORDERS: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, "0be22bcc2d994709"),
+    "rank": ({"rank": 1, "world": 2, "seed": 7, "block": 3, "streams": 4, "tail": "pad"},
+             "0bb63088522f909a"),
+    "stored": ({"shuffle": False}, "b0ea3a90e400747c"),
+    "expand": ({"where": "phrases > 2", "expand": "phrases"}, "b212465a9fdb7656"),
+}  # fmt: skip
+MIX: dict[str, Any] = {
+    "mix": {"a": 3, "rest": {"weight": 1, "of": {"b": 1, "c": {"weight": 1, "split": "val"}}}},
+    "epoch_steps": 10,
+}
+MIXTURES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "mix": ({}, {}, "ac8f7849a9f1bdd1"),
+    "stop": ({"at_end": "stop"}, {}, "a1bfb069a8b2755d"),
+    "groups": ({"batches_of_one_group": True}, {"seed": 3}, "803d512667dce215"),
+    "rounded": ({"mix": {"a": 0.3, "b": 0.123457}}, {"rank": 1, "world": 2}, "61bb370cac5b7797"),
+}
+
+
+def fingerprint(loader):
+    """Of everything that is random in two epochs."""
+    digest = hashlib.sha256()
+    for _ in range(2):
+        for batch in loader:
+            rows = [(r.key, r.dataset_index, r.row, r.item_index, r.seed) for r in batch]
+            digest.update(repr(rows).encode())
+    return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    write_split(folder / "a" / "train", [9, 1, 20, 0, 3, 17, 11])
+    write_split(folder / "b" / "train", [7, 8, 9], first=100)
+    write_split(folder / "c" / "val", [10], first=200)
+    return folder
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_orders_and_seeds_never_change(three, name):
+    """A training run that resumes with another version continues in the same order."""
+    arguments, expected = ORDERS[name]
+    assert fingerprint(make_loader(three / "a" / "train", 12, **arguments)) == expected
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_orders_of_mixtures_never_change(three, name):
+    change, arguments, expected = MIXTURES[name]
+    mixture = Mixture.of(MIX | change, three)
+    assert fingerprint(make_loader(mixture, 8, **arguments)) == expected
+
+
+def test_the_digest_of_a_state_never_changes():
+    """A state that an older version saved is accepted."""
+    splits: list[Any] = [
+        SimpleNamespace(manifest=SimpleNamespace(checksum=name), selection=Selection(*selection))
+        for name, selection in (("one", ()), ("two", ("masks > 1", "phrases")))
+    ]
+    order = SampleOrder(48, 5, True, 3, 4, "pad")  # noqa: FBT003 - all fields, in order
+    members = [
+        MixtureDataset("a", "OUT/a", Fraction(1, 3)),
+        MixtureDataset("b", "OUT/b", Fraction(2, 3), 1),
+    ]
+    mixture = Mixture(members, (Fraction(1, 2),), epoch_steps=9)
+    assert digest_of("OUT", splits[:1], order) == "b151ac1c9b801dcd"
+    assert digest_of(mixture, splits, order) == "ccf566f1469d2aee"

@@ -1,13 +1,19 @@
 """Only damaged samples are skipped, each counted once, whatever the loader makes of them."""
 
 import shutil
+from io import BytesIO
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from PIL import Image
 
-from shards.errors import CorruptShardError, LoadError, SampleError
+from shards.errors import CorruptShardError, DecodeError, LoadError, SampleError
 from shards.load.batches import LoaderOptions
+from shards.load.loader import Loader
+from shards.sample import EncodedImage, LabelMap, Size
 from shards.tar import BLOCK, parse_sample
-from tests.loading import make_loader, write_split
+from tests.loading import make_loader, make_sample, write_split
 
 TRUSTING = LoaderOptions(threads=0, check=False)
 
@@ -95,3 +101,46 @@ def test_a_sample_that_is_skipped_again_counts_once(tmp_path, threads):
     for _ in range(20):
         next(iter(loader))
     assert loader.skipped <= 8
+
+
+LABEL_SIZES = [(1, 64), (1, 1), (20, 20)]
+"""(width, height); as arrays, the first two can be broadcast to a photo of 64 x 64."""
+
+
+def encode(image, kind):
+    image.save(stored := BytesIO(), kind)
+    return stored.getvalue()
+
+
+@pytest.fixture(params=LABEL_SIZES, ids=str)
+def odd_labels(request, tmp_path):
+    """A split of four samples of 64 x 64; the label map of one has another size."""
+
+    def make(number):
+        photo = Image.effect_noise((64, 64), 10.0 * (number + 1)).convert("RGB")
+        labels = Image.new("L", request.param if number == 2 else (64, 64), number)
+        return replace(
+            make_sample(number),
+            image=EncodedImage(encode(photo, "JPEG"), "jpg", Size(64, 64)),
+            original_size=Size(64, 64),
+            labels=LabelMap(encode(labels, "PNG"), "ade20k", (number,)),
+        )
+
+    return write_split(tmp_path / "labels", [2, 2], make=make)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_label_map_of_another_size_than_its_photo_is_damage(odd_labels, threads):
+    arguments: dict[str, Any] = {"labels": True, "shuffle": False, "rank": 0, "world_size": 1}
+    loader = Loader(odd_labels, 2, options=LoaderOptions(threads=threads), **arguments)
+    with pytest.raises(
+        DecodeError, match=r"^small-000002\.labels\.png: is .*annotations say 64x64"
+    ):
+        list(loader)
+    loader = Loader(odd_labels, 2, options=LoaderOptions(threads=threads, skip=1), **arguments)
+    for _ in range(2):
+        batches = [[item.sample.key for item in batch.samples] for batch in loader]
+        assert batches == [["small-000000", "small-000001"], ["small-000003"]]
+    assert loader.skipped == 1
+    without = Loader(odd_labels, 4, options=LoaderOptions(threads=threads), rank=0, world_size=1)
+    assert [item.labels for batch in without for item in batch.samples] == [None] * 4
