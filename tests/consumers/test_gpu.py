@@ -46,9 +46,9 @@ def test_photos_and_masks_are_those_of_the_cpu(folder):
 def test_a_letterbox_is_that_of_the_cpu(folder):
     for here, there in both(folder):
         alone, sizes = letterbox([torch.from_numpy(here.image).permute(2, 0, 1)], 512, MEAN, STD)
-        found, found_sizes = letterbox([there.image.cpu().to("cuda")], 512, MEAN, STD)
-        assert sizes == found_sizes
-        assert (alone - found.cpu()).abs().mean() < 0.05
+        on_gpu, gpu_sizes = letterbox([there.image.cpu().to("cuda")], 512, MEAN, STD)
+        assert sizes == gpu_sizes
+        assert (alone - on_gpu.cpu()).abs().mean() < 0.05
 
 
 def test_memory_for_the_gpu_is_pinned(folder):

@@ -27,14 +27,14 @@ def decoder(monkeypatch):
     def decode_jpeg(coded, mode, device):
         assert (mode, device) == ("RGB", CPU)
         seen.calls.append(len(coded))
-        found = []
+        batches = []
         for each in coded:
             data = each.numpy().tobytes()
             if data in seen.broken:
                 raise RuntimeError("nvjpegDecodeBatched failed: 7")
             pixels = simplejpeg.decode_jpeg(data, "RGB")
-            found.append(torch.from_numpy(pixels).permute(2, 0, 1))
-        return found
+            batches.append(torch.from_numpy(pixels).permute(2, 0, 1))
+        return batches
 
     modules = {name: ModuleType(name) for name in ("torchvision", "torchvision.io")}
     vars(modules["torchvision.io"]).update(
@@ -84,9 +84,9 @@ def test_the_damaged_one_of_a_batch_may_be_skipped(converted, decoder):
     samples = [each.sample for batch in batches for each in batch]
     decoder.broken.add(samples[0].image.data)
     lost = sum(each.key == samples[0].key for each in samples)
-    found, loader = loaded(folder, "cuda", options=LoaderOptions(threads=1, skip=lost))
+    batches, loader = loaded(folder, "cuda", options=LoaderOptions(threads=1, skip=lost))
     assert loader.skipped == lost
-    assert [each.sample.key for batch in found for each in batch] == [
+    assert [each.sample.key for batch in batches for each in batch] == [
         each.key for each in samples if each.key != samples[0].key
     ]
 

@@ -80,11 +80,11 @@ def test_a_stateful_data_loader_of_a_rank_goes_on_at_every_step(splits, workers)
     assert len(undisturbed) == 5
     for stop in range(1, len(undisturbed)):
         loader = make()
-        found = list(islice(loader, stop))
+        results = list(islice(loader, stop))
         state = loader.state_dict()
         again = make()
         again.load_state_dict(state)
-        assert found + list(again) == undisturbed
+        assert results + list(again) == undisturbed
 
 
 def die(sample, _seed, _item_index):
@@ -121,10 +121,10 @@ def test_epochs_of_decoding_leak_nothing(converted, way):
     files, threads, pages = held()
     for _ in range(100):
         list(loader)
-    found = held_in_the_end(files, threads)
-    assert found[0] <= files
-    assert found[1] <= threads
-    assert found[2] - pages < 2000  # 8 MB: less than a photo an epoch
+    results = held_in_the_end(files, threads)
+    assert results[0] <= files
+    assert results[1] <= threads
+    assert results[2] - pages < 2000  # 8 MB: less than a photo an epoch
 
 
 RANK = """
@@ -186,9 +186,9 @@ def damaged(folder):
 
 def test_two_ranks_of_which_one_reads_damage(tmp_path):
     """It reports the damage and ends; torch.distributed then ends the other."""
-    found = run_two(damaged(tmp_path), tmp_path)
-    assert all(status == 1 for status, *_ in found)
-    errors = [error for *_, error in found]
+    results = run_two(damaged(tmp_path), tmp_path)
+    assert all(status == 1 for status, *_ in results)
+    errors = [error for *_, error in results]
     wrong = [error for error in errors if "CorruptShardError" in error]
     assert len(wrong) == 1
     assert "small-train-000001.tar, byte 0" in wrong[0]
@@ -198,9 +198,9 @@ def test_two_ranks_of_which_one_reads_damage(tmp_path):
 
 def test_two_ranks_that_skip_damage(tmp_path):
     """Both finish: one batch is shorter, none is missing."""
-    found = run_two(damaged(tmp_path), tmp_path, skip=1)
-    assert [status for status, *_ in found] == [0, 0]
-    (first, second) = (output.split() for _, output, _ in found)
+    results = run_two(damaged(tmp_path), tmp_path, skip=1)
+    assert [status for status, *_ in results] == [0, 0]
+    (first, second) = (output.split() for _, output, _ in results)
     assert first[:2] == second[:2] == ["6", "59"]
     assert sorted((first[2], second[2])) == ["0", "1"]
 
@@ -208,8 +208,8 @@ def test_two_ranks_that_skip_damage(tmp_path):
 @pytest.mark.parametrize("dies", ["0", "1"])
 def test_two_ranks_of_which_one_is_killed(tmp_path, dies):
     split = write_split(tmp_path / "small", [20, 20, 20])
-    found = run_two(split, tmp_path, dies=dies)
-    assert found[int(dies)][0] == -signal.SIGKILL
-    status, _, error = found[1 - int(dies)]
+    results = run_two(split, tmp_path, dies=dies)
+    assert results[int(dies)][0] == -signal.SIGKILL
+    status, _, error = results[1 - int(dies)]
     assert status == 1
     assert "all_reduce" in error

@@ -115,11 +115,11 @@ def test_a_stateful_data_loader_goes_on_at_every_step(split, workers):
     assert undisturbed == of_loader(split)
     for stop in (1, 2, 5, 11):
         loader = make()
-        found = list(islice(loader, stop))
+        result = list(islice(loader, stop))
         state = loader.state_dict()
         again = make()
         again.load_state_dict(state)
-        assert found + list(again) == undisturbed
+        assert result + list(again) == undisturbed
 
 
 def test_other_workers_do_not_take_over_a_workers_state(split):
@@ -231,8 +231,8 @@ def test_masks_on_a_device_are_those_of_the_cpu(converted):
             masks = [each.mask for each in sample.regions if each.mask is not None]
             if masks:
                 runs = parse([mask.counts for mask in masks], sample.image.size)
-                found = paint_runs(runs, torch.device("cpu")).numpy()
-                assert np.array_equal(found, np.stack([decode_mask(mask) for mask in masks]))
+                result = paint_runs(runs, torch.device("cpu")).numpy()
+                assert np.array_equal(result, np.stack([decode_mask(mask) for mask in masks]))
                 painted += len(masks)
     assert painted > 100
 
@@ -244,13 +244,13 @@ def test_a_letterbox_is_what_pillow_and_plain_numbers_give():
     small = rng.integers(0, 256, (12, 20, 3), np.uint8)
     image = np.array(Image.fromarray(small).resize((400, 240), Image.Resampling.BICUBIC))
     mean, std = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
-    (found,), (size,) = letterbox([torch.from_numpy(image).permute(2, 0, 1)], 128, mean, std)
+    (result,), (size,) = letterbox([torch.from_numpy(image).permute(2, 0, 1)], 128, mean, std)
     assert (size.height, size.width) == (77, 128)
     resized = np.asarray(Image.fromarray(image).resize((128, 77), Image.Resampling.BILINEAR))
     expected = (resized.astype(float) - mean) / std
-    inside = found[:, :77].permute(1, 2, 0).numpy()
+    inside = result[:, :77].permute(1, 2, 0).numpy()
     assert np.abs((inside - expected) * std).max() <= 1.01
-    assert not found[:, 77:].any()
+    assert not result[:, 77:].any()
 
 
 def test_decode_cuda_says_what_is_missing(split):
@@ -268,12 +268,12 @@ def test_unknown_values_of_decode_are_refused(split):
 
 def test_rank_and_world_size_from_the_environment(split, monkeypatch):
     alone = of_loader(split, 6)
-    found = []
+    result = []
     for rank in range(2):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", "2")
-        found.append(of_loader(split, 3))
-    assert [a + b for a, b in zip(*found, strict=True)] == alone
+        result.append(of_loader(split, 3))
+    assert [a + b for a, b in zip(*result, strict=True)] == alone
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(LoadError, match="WORLD_SIZE is 'two'; expected a number"):
         of_loader(split)
@@ -286,10 +286,10 @@ def test_a_hundred_epochs_leak_nothing(split):
     files, threads, pages = held()
     for _ in range(100):
         list(loader)
-    found = held_in_the_end(files, threads)
-    assert found[0] <= files
-    assert found[1] <= threads
-    assert found[2] - pages < 1000  # 4 MB
+    result = held_in_the_end(files, threads)
+    assert result[0] <= files
+    assert result[1] <= threads
+    assert result[2] - pages < 1000  # 4 MB
 
 
 RANK = """

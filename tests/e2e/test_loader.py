@@ -30,7 +30,7 @@ def splits(tmp_path_factory):
     return {count: write_split(folder / str(count), sizes) for count, sizes in SHARDS.items()}
 
 
-def given_by(loader):
+def load_all(loader):
     return [numbers(batch) for batch in loader]
 
 
@@ -39,9 +39,9 @@ def given_by(loader):
 @pytest.mark.parametrize("shards", SHARDS)
 def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, threads):
     options = LoaderOptions(threads=threads)
-    alone = given_by(make_loader(splits[shards], BATCH, tail="pad"))
+    alone = load_all(make_loader(splits[shards], BATCH, tail="pad"))
     ranks = [
-        given_by(
+        load_all(
             make_loader(splits[shards], BATCH, rank=rank, world=world, options=options, tail="pad")
         )
         for rank in range(world)
@@ -71,7 +71,7 @@ def test_samples_that_do_not_fill_a_batch_are_logged_once(splits, caplog, tail, 
 
 
 @pytest.mark.parametrize("shards", SHARDS)
-def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
+def test_a_job_that_stops_anywhere_continues_as_if_it_had_not(splits, shards):
     """On eight ranks, then on two, then on eight: at every step."""
 
     def ranks(world, state, epochs):
@@ -89,27 +89,27 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
 
     undisturbed = [batch for batch, _ in ranks(1, None, 3)]
     for stop in range(1, len(undisturbed)):
-        found: list[list[int]] = []
+        loaded: list[list[int]] = []
         state, world = None, 8
-        while len(found) < len(undisturbed):
+        while len(loaded) < len(undisturbed):
             for batch, after in ranks(world, state, 3):
-                found.append(batch)
-                if len(found) % stop == 0 or len(found) == len(undisturbed):
+                loaded.append(batch)
+                if len(loaded) % stop == 0 or len(loaded) == len(undisturbed):
                     state = after
                     break
             world = 10 - world
-        assert found == undisturbed
+        assert loaded == undisturbed
 
 
 @given(stop=st.integers(0, 4), threads=st.sampled_from(THREADS))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_was_made_ahead_is_not_forgotten(splits, stop, threads):
+def test_prefetched_batches_are_not_lost_at_a_stop(splits, stop, threads):
     options = LoaderOptions(threads=threads, prefetch=3)
     loader = make_loader(splits[7], 12, options=options)
-    found = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
+    loaded = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
     fresh = make_loader(splits[7], 12)
     fresh.load_state_dict(loader.state_dict())
-    assert found + given_by(fresh) == given_by(make_loader(splits[7], 12))
+    assert loaded + load_all(fresh) == load_all(make_loader(splits[7], 12))
 
 
 def test_a_state_is_small_and_plain(splits):
@@ -123,7 +123,7 @@ def test_a_state_is_small_and_plain(splits):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"batch_size": 12}, "ranks x batch_size = 12"),
         ({"data": "another"}, "other data or another order"),
@@ -139,14 +139,14 @@ def test_a_state_is_small_and_plain(splits):
         ),
     ],
 )
-def test_the_state_of_another_is_refused(splits, change, said):
+def test_states_that_are_refused(splits, change, message):
     loader = make_loader(splits[7], 6)
-    with pytest.raises(LoadError, match=said):
+    with pytest.raises(LoadError, match=message):
         loader.load_state_dict(loader.state_dict() | change)
 
 
 @pytest.mark.parametrize("epoch", [-1, 2**63])
-def test_epochs_that_cannot_be(splits, epoch):
+def test_epochs_out_of_range(splits, epoch):
     with pytest.raises(LoadError, match=f"epoch {epoch}; expected 0 or more"):
         make_loader(splits[7], 6).set_epoch(epoch)
 
@@ -160,30 +160,30 @@ def test_options_out_of_range(settings):
 
 
 def test_other_orders_have_other_states(splits):
-    said = {
+    digests = {
         make_loader(splits[7], 6, **order).state_dict()["data"]
         for order in ({}, {"seed": 1}, {"block": 3}, {"shuffle": False}, {"streams": 2})
     }
-    said.add(make_loader(splits[7], 6, expand="phrases").state_dict()["data"])
-    assert len(said) == 6
+    digests.add(make_loader(splits[7], 6, expand="phrases").state_dict()["data"])
+    assert len(digests) == 6
 
 
 def test_epochs_follow_each_other_and_can_be_set(splits):
     loader = make_loader(splits[7], 6)
-    first, second = given_by(loader), given_by(loader)
+    first, second = load_all(loader), load_all(loader)
     assert loader.epoch == 2
     assert first != second
     loader.set_epoch(1)
-    assert given_by(loader) == second
+    assert load_all(loader) == second
     loader.set_epoch(0)
-    kept = [numbers(batch) for _, batch in zip(range(3), loader, strict=False)]
-    loader.set_epoch(0)  # it is there already: nothing is given twice
-    assert kept + given_by(loader) == first
+    before = [numbers(batch) for _, batch in zip(range(3), loader, strict=False)]
+    loader.set_epoch(0)  # the loader is in this epoch: no batch comes twice
+    assert before + load_all(loader) == first
 
 
 def test_stored_order(splits):
     loader = make_loader(splits[7], 10, shuffle=False, tail="pad")
-    assert list(chain.from_iterable(given_by(loader)))[:61] == list(range(61))
+    assert list(chain.from_iterable(load_all(loader)))[:61] == list(range(61))
 
 
 def test_bytes_are_those_of_the_sample(splits):
@@ -195,12 +195,12 @@ def test_bytes_are_those_of_the_sample(splits):
 
 def test_a_sample_for_each_phrase(splits):
     loader = make_loader(splits[7], 10, expand="phrases", tail="pad")
-    given_ = [
+    loaded = [
         (number, raw.item_index) for b in loader for number, raw in zip(numbers(b), b, strict=True)
     ]
     expected = {(number, item) for number in range(61) for item in range(number % 10)}
-    assert set(given_) == expected
-    assert len(given_) - len(expected) < 10
+    assert set(loaded) == expected
+    assert len(loaded) - len(expected) < 10
 
 
 def test_a_query_selects(splits):
@@ -211,8 +211,8 @@ def test_a_query_selects(splits):
         expand="phrases",
         tail="pad",
     )
-    given_ = {(n, raw.item_index) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
-    assert given_ == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
+    loaded = {(n, raw.item_index) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
+    assert loaded == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ def test_an_example_for_each_dataset_of_a_mixture(two):
         for member in mixture.members
     ]
     loader = make_loader(mixture, 8, example=examples)
-    found = set(chain.from_iterable(loader))
-    assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
+    loaded = set(chain.from_iterable(loader))
+    assert loaded == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
 
 
 def only_even(sample, seed, _item_index):
@@ -302,7 +302,7 @@ def test_a_sample_that_makes_no_example_is_replaced(splits):
     assert examples(8, 2) == examples(3, 0) == alone
 
 
-def test_examples_that_nothing_can_make(splits):
+def test_examples_that_no_sample_can_make(splits):
     def never(sample, _seed, _item_index):
         raise ExampleError(f"{sample.key}: no")
 
@@ -313,10 +313,10 @@ def test_examples_that_nothing_can_make(splits):
         next(iter(loader))
 
 
-def damage(folder: Path, shard: int, place: int) -> None:
+def damage(folder: Path, shard: int, offset: int) -> None:
     path = sorted(folder.glob("*.tar"))[shard]
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[offset] ^= 1
     path.write_bytes(content)
 
 
@@ -333,24 +333,24 @@ def test_damage_is_an_error_that_says_where(tmp_path, threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
+def test_damage_is_skipped_up_to_a_limit(tmp_path, threads, caplog):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
     loader = make_loader(folder, 5, options=LoaderOptions(threads=threads, skip=1))
-    found = given_by(loader)
-    assert sorted(chain.from_iterable(found)) == [n for n in range(20) if n != 10]
-    assert len(found) == 4
+    loaded = load_all(loader)
+    assert sorted(chain.from_iterable(loaded)) == [n for n in range(20) if n != 10]
+    assert len(loaded) == 4
     assert loader.skipped == 1
     assert "skipped a sample (1 of at most 1)" in caplog.text
-    for _ in range(3):  # it is the same one that is met again
-        assert sum(map(len, given_by(loader))) == 19
+    for _ in range(3):  # the same sample is damaged in every epoch
+        assert sum(map(len, load_all(loader))) == 19
     assert loader.skipped == 1
     damage(folder, 0, 600)
     with pytest.raises(LoadError, match="2 samples could not be loaded, and skip=1 allows no more"):
         list(loader)
 
 
-def test_a_batch_of_which_nothing_is_left(tmp_path):
+def test_a_batch_of_which_every_sample_is_skipped(tmp_path):
     folder = write_split(tmp_path / "gone", [4, 4])
     sorted(folder.glob("*.tar"))[1].unlink()
     loader = make_loader(
@@ -389,17 +389,17 @@ def test_leaving_early_leaves_no_thread(splits):
 
 def test_memory_is_bounded(splits):
     loader = make_loader(splits[7], 6, options=LoaderOptions(threads=2, prefetch=50, memory=1))
-    assert given_by(loader) == given_by(make_loader(splits[7], 6))
+    assert load_all(loader) == load_all(make_loader(splits[7], 6))
 
 
-def test_a_batch_that_is_held_keeps_its_bytes(splits):
+def test_batches_that_are_held_keep_their_bytes(splits):
     held = list(make_loader(splits[7], 6, options=LoaderOptions(threads=2)))
-    assert [numbers(batch) for batch in held] == given_by(make_loader(splits[7], 6))
+    assert [numbers(batch) for batch in held] == load_all(make_loader(splits[7], 6))
 
 
 def test_a_split_moves_to_another_process(splits):
     moved = pickle.loads(pickle.dumps(Split.open(splits[7], Selection("phrases > 2"))))
-    assert given_by(make_loader(moved, 4)) == given_by(
+    assert load_all(make_loader(moved, 4)) == load_all(
         make_loader(splits[7], 4, where="phrases > 2")
     )
 
@@ -431,15 +431,15 @@ def test_a_mixture_has_exact_shares(two):
 
 def test_a_mixture_goes_on_in_the_next_epoch(two):
     loader = make_loader(Mixture.of(MIX | {"epoch_steps": 5}, two), 8)
-    given_ = Counter(n for _ in range(2) for batch in loader for n in numbers(batch))
-    assert {n for n in given_ if n < 100} == set(range(40))  # 2 x 5 x 6 of 40: each at least once
-    assert max(count for n, count in given_.items() if n < 100) == 2
+    loaded = Counter(n for _ in range(2) for batch in loader for n in numbers(batch))
+    assert {n for n in loaded if n < 100} == set(range(40))  # 2 x 5 x 6 of 40: each at least once
+    assert max(count for n, count in loaded.items() if n < 100) == 2
 
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_a_mixture_resumes_anywhere(two, world):
     mixture = Mixture.of(MIX, two)
-    whole = [n for _ in range(2) for n in given_by(make_loader(mixture, 8))]
+    whole = [n for _ in range(2) for n in load_all(make_loader(mixture, 8))]
     for stop in range(10):
         loaders = [make_loader(mixture, 8, rank=rank, world=world) for rank in range(world)]
         states = [loader.state_dict() | {"batch": stop} for loader in loaders]
@@ -469,12 +469,12 @@ def test_batches_of_one_group(two):
 
 def test_a_mixture_that_stops(two):
     mixture = Mixture.of(MIX | {"at_end": "stop", "epoch_steps": None}, two)
-    found = list(chain.from_iterable(given_by(make_loader(mixture, 4))))
-    assert len(set(found)) == len(found) >= 36
+    loaded = list(chain.from_iterable(load_all(make_loader(mixture, 4))))
+    assert len(set(loaded)) == len(loaded) >= 36
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"mix": {}}, "a dataset of the mixture|no sample|expected"),
         ({"mix": {"a": 0}}, "a: expected a weight above 0, found 0"),
@@ -495,8 +495,8 @@ def test_a_mixture_that_stops(two):
         ({"mix": {"nobody": 1}}, "nobody/train"),
     ],
 )
-def test_a_mixture_that_cannot_be(two, change, said):
-    with pytest.raises((LoadError, CorruptShardError), match=said):
+def test_mixtures_that_are_refused(two, change, message):
+    with pytest.raises((LoadError, CorruptShardError), match=message):
         make_loader(Mixture.of(MIX | change, two), 4)
 
 
@@ -519,7 +519,7 @@ def test_a_mixture_from_a_file(two, tmp_path):
 
 @pytest.mark.parametrize("name", ["finetune", "gcg", "pretrain"])
 def test_mixtures_that_are_shipped(converted, name):
-    """They name sources there are, expand them as the reference does, and give every one."""
+    """They name known sources, expand them as the reference does, and load all of them."""
     from shards.glamm import EXPANDS
 
     mixture = Mixture.read(name, converted)
@@ -547,7 +547,7 @@ def test_the_shares_of_fine_tuning(converted):
 
 
 def test_the_shards_of_the_job(converted):
-    """What the program wrote, not what a test did."""
+    """Shards that the conversion wrote, not a test."""
     for folder in sorted(converted.glob("*/train")):
         split = Split.open(folder)
         loader = make_loader(folder, 2, tail="pad")

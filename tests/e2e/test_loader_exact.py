@@ -72,8 +72,8 @@ def test_resumed_at_every_step(splits, undisturbed, shards, world, threads):
         if stop:
             for loader in loaders:
                 loader.load_state_dict(whole[stop - 1][1])
-        found = list(islice(steps(loaders, None), len(whole) - stop))
-        assert found == whole[stop:]
+        loaded = list(islice(steps(loaders, None), len(whole) - stop))
+        assert loaded == whole[stop:]
 
 
 @given(
@@ -90,7 +90,7 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
 ):
     split = write_split(tmp_path_factory.mktemp("any"), sizes)
     whole = list(steps([make_loader(split, batch, tail=tail)], None))
-    found: list[Any] = []
+    loaded: list[Any] = []
     state = None
     for world in [*worlds, *worlds]:
         options = LoaderOptions(threads=threads)
@@ -101,11 +101,11 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
         if state:
             for loader in loaders:
                 loader.load_state_dict(state)
-        found += islice(steps(loaders, None), min(stop, len(whole) - len(found)))
-        state = found[-1][1]
+        loaded += islice(steps(loaders, None), min(stop, len(whole) - len(loaded)))
+        state = loaded[-1][1]
         for loader in loaders:
             loader.close()
-    assert found == whole[: len(found)]
+    assert loaded == whole[: len(loaded)]
 
 
 def test_a_seek_reads_nothing_on_the_way(splits, monkeypatch):

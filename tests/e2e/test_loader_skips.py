@@ -50,18 +50,18 @@ def test_annotations_that_are_not_msgpack(site, output, check):
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "said"),
+    ("offset", "value", "message"),
     [(0, 0xFF, "with a name"), (130, ord("x"), "with a size"), (124, ord("7"), "with a size"),
      (124, ord("-"), "with a size")],
 )  # fmt: skip
-def test_headers_that_are_damaged(tmp_path, place, value, said):
+def test_headers_that_are_damaged(tmp_path, offset, value, message):
     folder = write_split(tmp_path / "small", [3])
     (tar,) = folder.glob("*.tar")
     content = bytearray(tar.read_bytes())
-    content[place] = value
+    content[offset] = value
     tar.write_bytes(content)
     (batch,) = make_loader(folder, 3, shuffle=False, options=TRUSTING)
-    with pytest.raises(CorruptShardError, match=f"byte 0 of a sample: expected .* {said}"):
+    with pytest.raises(CorruptShardError, match=f"byte 0 of a sample: expected .* {message}"):
         batch[0].members()
     loader = make_loader(
         folder,

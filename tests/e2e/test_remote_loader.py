@@ -59,29 +59,29 @@ def stored(request, tmp_path, monkeypatch) -> None:
         monkeypatch.delenv(FOLDER, raising=False)
 
 
-def given_by(data, batch=10, **settings) -> list[list[int]]:
+def load_all(data, batch=10, **settings) -> list[list[int]]:
     loader = make_loader(data, batch, **settings)
-    found = [numbers(batch) for batch in loader]
+    loaded = [numbers(batch) for batch in loader]
     loader.close()
-    return found
+    return loaded
 
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("threads", [0, 3])
 def test_a_url_gives_what_its_folder_gives(site, server, threads) -> None:
     options = LoaderOptions(threads=threads)
-    assert given_by(f"{server.url}/a/train", options=options) == given_by(site / "a" / "train")
+    assert load_all(f"{server.url}/a/train", options=options) == load_all(site / "a" / "train")
     selection = {"where": "phrases > 2", "expand": "phrases"}
-    found = given_by(f"{server.url}/a/train", options=options, world=2, rank=1, **selection)
-    assert found == given_by(site / "a" / "train", world=2, rank=1, **selection)
+    loaded = load_all(f"{server.url}/a/train", options=options, world=2, rank=1, **selection)
+    assert loaded == load_all(site / "a" / "train", world=2, rank=1, **selection)
 
 
 @pytest.mark.usefixtures("stored")
 def test_a_mixture_below_a_url(site, server) -> None:
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
-    found = given_by(Mixture.of(values, server.url), 8)
-    assert found == given_by(Mixture.of(values, site), 8)
-    assert found == given_by(Mixture.of(values, f"{server.url}/"), 8)
+    loaded = load_all(Mixture.of(values, server.url), 8)
+    assert loaded == load_all(Mixture.of(values, site), 8)
+    assert loaded == load_all(Mixture.of(values, f"{server.url}/"), 8)
 
 
 def test_a_state_goes_from_a_folder_to_a_url(site, server) -> None:
@@ -160,10 +160,10 @@ def bucket(s3, monkeypatch) -> None:
 @pytest.mark.usefixtures("bucket", "stored")
 def test_a_bucket_gives_what_its_folder_gives(site) -> None:
     options = LoaderOptions(threads=2)
-    assert given_by("s3://data/sets/a/train", options=options) == given_by(site / "a" / "train")
+    assert load_all("s3://data/sets/a/train", options=options) == load_all(site / "a" / "train")
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
     mixture = Mixture.of(values, "s3://data/sets/")
-    assert given_by(mixture, 8) == given_by(Mixture.of(values, site), 8)
+    assert load_all(mixture, 8) == load_all(Mixture.of(values, site), 8)
 
 
 @pytest.mark.usefixtures("bucket")
@@ -222,15 +222,15 @@ def test_one_of_many_is_killed_in_the_middle_of_a_download(site, server, tmp_pat
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     server.pause.set()
-    expected = given_by(site / "a" / "train")
+    expected = load_all(site / "a" / "train")
     for each in others:
-        said, wrong = each.communicate(timeout=60)
-        assert (each.returncode, wrong) == (0, "")
-        assert json.loads(said) == expected
+        output, errors = each.communicate(timeout=60)
+        assert (each.returncode, errors) == (0, "")
+        assert json.loads(output) == expected
     assert not list(cache.folder.glob("*.part"))
     tars = Counter(name for name, _ in server.requests if name.endswith(".tar"))
     assert max(tars.values()) <= 2  # all shards that the victim had begun, and none more often
-    (again,) = [asked for name, asked in server.requests if name == TAR][1:]
+    (again,) = [requested for name, requested in server.requests if name == TAR][1:]
     assert int(again.removeprefix("bytes=").partition("-")[0]) > 4096
 
 
@@ -239,10 +239,10 @@ def test_many_processes_and_a_small_cache(site, server, tmp_path) -> None:
     size = max(path.stat().st_size for path in site.rglob("*.tar"))
     cache = Cache(tmp_path / "cache", 2 * size)
     readers = [start(f"{server.url}/a/train", cache) for _ in range(4)]
-    expected = given_by(site / "a" / "train")
+    expected = load_all(site / "a" / "train")
     for each in readers:
-        said, _ = each.communicate(timeout=60)
-        assert json.loads(said) == expected
+        output, _ = each.communicate(timeout=60)
+        assert json.loads(output) == expected
         held = sum(path.stat().st_size for path in cache.folder.iterdir())
         assert held <= cache.bytes
 
@@ -255,5 +255,5 @@ def test_leaving_early_leaves_no_thread_and_no_part_that_is_lost(site, server, t
         next(batches)
         batches.close()
         assert not [each for each in threading.enumerate() if each.name.startswith("shards")]
-    assert given_by(split) == given_by(site / "a" / "train")
+    assert load_all(split) == load_all(site / "a" / "train")
     assert not list(cache.folder.glob("*.part"))

@@ -38,7 +38,7 @@ def test_a_permutation_has_every_number(count, key):
 
 
 def test_orders_never_change():
-    """A state that was saved with an older version, numpy or machine goes on in the same order."""
+    """A state from another version, numpy or machine continues in the same order."""
     assert permutation(10, key_of(1, 2)).tolist() == [5, 9, 7, 3, 4, 0, 1, 2, 8, 6]
     assert key_of(1, 2) != key_of(2, 1)
 
@@ -70,8 +70,8 @@ def test_a_block_is_of_few_shards(sizes, key, block):
     order = PassOrder(sizes, key, block)
     shard = np.repeat(np.arange(len(sizes)), sizes)[order.at(np.arange(len(order)))]
     for number in range(len(sizes)):
-        found = np.flatnonzero(shard == number)
-        near = shard[found.min() : found.max() + 1] if len(found) else found
+        positions = np.flatnonzero(shard == number)
+        near = shard[positions.min() : positions.max() + 1] if len(positions) else positions
         assert len(set(near.tolist())) <= block
 
 
@@ -93,16 +93,16 @@ def test_an_epoch_has_every_example_once(sizes, order, epoch):
             EpochPlan(sizes, order)
         return
     plan = EpochPlan(sizes, order)
-    given_ = Counter(examples(plan, epoch).ravel().tolist())
+    counted = Counter(examples(plan, epoch).ravel().tolist())
     count = sum(sizes)
     if order.tail == "drop":
-        assert set(given_.values()) == {1}
-        assert len(given_) == count - plan.left_over
+        assert set(counted.values()) == {1}
+        assert len(counted) == count - plan.left_over
         assert 0 <= plan.left_over < order.batch
     else:
-        assert set(given_) == set(range(count))
-        assert sum(given_.values()) == count - plan.left_over
-        assert max(given_.values()) <= -(-order.batch // count) + 1
+        assert set(counted) == set(range(count))
+        assert sum(counted.values()) == count - plan.left_over
+        assert max(counted.values()) <= -(-order.batch // count) + 1
 
 
 @given(sizes_of, orders)
@@ -115,7 +115,7 @@ def test_ranks_share_the_same_batches(sizes, order):
 
 
 @given(sizes_of, orders, st.data())
-def test_any_batch_at_once_is_the_batch_on_the_way(sizes, order, data):
+def test_a_batch_planned_alone_equals_the_batch_in_sequence(sizes, order, data):
     order = SampleOrder(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
     plan = EpochPlan(sizes, order)
     number = data.draw(st.integers(0, plan.batches(0) - 1))
@@ -144,17 +144,17 @@ def test_nodes_read_shards_of_their_own():
     for nodes in (1, 2, 4, 8):
         read = 0
         for node in range(nodes):
-            given_ = plan.slots(0, range(plan.batches(0)), rank_slice(64, node, nodes)).examples
-            read += len(np.unique(given_ // size))
+            own = plan.slots(0, range(plan.batches(0)), rank_slice(64, node, nodes)).examples
+            read += len(np.unique(own // size))
         assert read <= shards + 2 * (nodes - 1)
 
 
 @pytest.mark.parametrize(
-    ("batch", "rank", "world", "said"),
+    ("batch", "rank", "world", "message"),
     [(8, 0, 3, "divides 8"), (8, 2, 2, "numbered from 0"), (8, -1, 2, "numbered from 0")],
 )
-def test_slices_that_are_refused(batch, rank, world, said):
-    with pytest.raises(LoadError, match=said):
+def test_slices_that_are_refused(batch, rank, world, message):
+    with pytest.raises(LoadError, match=message):
         rank_slice(batch, rank, world)
 
 
@@ -164,7 +164,7 @@ shares_of = st.lists(
 
 
 @given(shares_of)
-def test_nobody_is_a_whole_turn_ahead_or_behind(shares):
+def test_no_dataset_is_a_whole_turn_ahead_or_behind(shares):
     pattern = Pattern(shares)
     shares = whole_parts(shares)
     whole = sum(shares)
@@ -202,9 +202,9 @@ mixes = st.tuples(
 
 
 def mixed(mix, **more):
-    parts, order = mix
-    sizes = [sizes for sizes, _ in parts]
-    return MixturePlan(sizes, [Fraction(share_) for _, share_ in parts], order, **more)
+    datasets, order = mix
+    sizes = [sizes for sizes, _ in datasets]
+    return MixturePlan(sizes, [Fraction(share_) for _, share_ in datasets], order, **more)
 
 
 def drawn(plan, epoch):
@@ -216,23 +216,23 @@ def drawn(plan, epoch):
 def test_every_pass_over_a_dataset_has_every_example_once(mix):
     plan = mixed(mix, epoch_batches=30)
     counted = Counter(
-        place
+        row
         for epoch in range(3)
-        for place in zip(*(np.ravel(each) for each in drawn(plan, epoch)), strict=True)
+        for row in zip(*(np.ravel(each) for each in drawn(plan, epoch)), strict=True)
     )
     assert set(counted.values()) == {1}
 
 
 @given(mixes)
 def test_shares_are_exact_over_any_stretch(mix):
-    parts, order = mix
+    datasets, order = mix
     plan = mixed(mix, epoch_batches=40)
-    found = np.array(drawn(plan, 0)[0])
-    whole = sum(share_ for _, share_ in parts)
+    indices = np.array(drawn(plan, 0)[0])
+    whole = sum(share_ for _, share_ in datasets)
     for first, last in ((0, 40), (0, 7), (13, 14), (5, 33)):
-        for part, (_, share_) in enumerate(parts):
+        for index, (_, share_) in enumerate(datasets):
             turns = order.batch * (last - first)
-            count = int((found[first:last] == part).sum())
+            count = int((indices[first:last] == index).sum())
             assert abs(count - turns * share_ / whole) < 2 * order.used_streams
 
 

@@ -57,7 +57,7 @@ def test_samples_are_given_up_to_the_first_damaged_one(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "said"),
+    ("wrong", "error", "message"),
     [
         ({"checksums": [0, 0]}, ValueError, "checksums: expected 8 bytes"),
         ({"offsets": []}, ValueError, "offsets: expected 8 bytes"),
@@ -71,11 +71,11 @@ def test_samples_are_given_up_to_the_first_damaged_one(size: int) -> None:
         ({"files": (bytes(300),)}, TypeError, "must be list, not tuple"),
     ],
 )
-def test_arguments_that_are_refused(wrong, error, said: str) -> None:
+def test_arguments_that_are_refused(wrong, error, message: str) -> None:
     given = {"files": [bytes(300)], "offsets": [0], "sizes": [300], "checksums": [0], **wrong}
-    places = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
-    with pytest.raises(error, match=said):
-        native.look(given["files"], *places, np.array(given["checksums"], np.uint64))
+    arrays = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
+    with pytest.raises(error, match=message):
+        native.look(given["files"], *arrays, np.array(given["checksums"], np.uint64))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -165,8 +165,8 @@ def test_a_missing_or_longer_file_is_read_instead(split, gone: str) -> None:
 
 def test_a_replaced_file_is_mapped_in_the_next_epoch(split, tmp_path: Path) -> None:
     loader = make_loader(split, 8, options=MAPPED)
-    kept = list(loader)
-    before = {id(raw.data.obj) for batch in kept for raw in batch}
+    held = list(loader)
+    before = {id(raw.data.obj) for batch in held for raw in batch}
     same = {id(raw.data.obj) for batch in loader for raw in batch}
     assert same == before
     for tar in split.glob("*.tar"):
@@ -174,7 +174,7 @@ def test_a_replaced_file_is_mapped_in_the_next_epoch(split, tmp_path: Path) -> N
         (tmp_path / "new").replace(tar)
     again = list(loader)
     assert not before & {id(raw.data.obj) for batch in again for raw in batch}
-    assert len(kept) == len(again)
+    assert len(held) == len(again)
 
 
 def test_a_held_batch_outlives_its_loader(split) -> None:

@@ -97,9 +97,9 @@ def test_a_loader_gives_the_same_without_it(tmp_path, monkeypatch, threads: int)
 
 def read_all(folder: Path, threads: int) -> list[list[tuple[str, bytes]]]:
     loader = make_loader(folder, 4, options=LoaderOptions(threads=threads))
-    found = [[(raw.key, bytes(raw.data)) for raw in batch] for batch in loader]
+    batches = [[(raw.key, bytes(raw.data)) for raw in batch] for batch in loader]
     loader.close()
-    return found
+    return batches
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -193,12 +193,12 @@ def _crowd(folder: Path, seed: int, answers) -> None:
     for step in range(150):
         number = (step * (seed + 2) + seed) % 11
         try:
-            found = take(cache, number)
+            result = take(cache, number)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 failures.append(repr(error))
         else:
-            if found != content(number):
+            if result != content(number):
                 failures.append(f"{number} is wrong")
         with locked(folder / _LOCK):
             if sum(each.size for each in _cached_files(folder)) > 5 * SIZE:

@@ -75,8 +75,8 @@ def test_threads_read_while_files_are_closed_for_others(folder, monkeypatch) -> 
         rng, out = random.Random(seed), bytearray(64)
         for _ in range(3000):
             number = rng.randrange(20)
-            found = opened.read(str(number), rng.randrange(4900), memoryview(out))
-            if found != 64 or out != content(number)[:64]:
+            size = opened.read(str(number), rng.randrange(4900), memoryview(out))
+            if size != 64 or out != content(number)[:64]:
                 wrong.append(number)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
@@ -92,23 +92,23 @@ def test_threads_read_while_files_are_closed_for_others(folder, monkeypatch) -> 
 
 def test_files_that_are_read_stay_open(folder, monkeypatch) -> None:
     monkeypatch.setattr("shards.load.storage.files.max_open_files", lambda: 3)
-    asked: list[str] = []
+    requested: list[str] = []
 
     def opener(name: str) -> int:
-        asked.append(name)
+        requested.append(name)
         return os.open(folder / name, os.O_RDONLY)
 
     opened, out = FilePool(opener), memoryview(bytearray(8))
     for number in range(1, 20):
         opened.read("0", 0, out)
         opened.read(str(number), 0, out)
-    assert asked.count("0") == 1
+    assert requested.count("0") == 1
     opened.close_unused()
     opened.read("0", 0, out)
     opened.close_unused()
     opened.close_unused()
     opened.read("0", 0, out)
-    assert asked.count("0") == 2
+    assert requested.count("0") == 2
 
 
 def test_closing_opens_again(folder) -> None:
@@ -185,16 +185,18 @@ def test_prefetching_goes_on_if_no_thread_can_start(monkeypatch, caplog) -> None
 
 
 def test_whole_shards_are_prefetched(tmp_path, monkeypatch) -> None:
-    asked: list[tuple[int, int]] = []
+    requested: list[tuple[int, int]] = []
     monkeypatch.setattr("shards.load.storage.files._STRETCH", 4096)
-    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)))
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda _, start, size, __: requested.append((start, size))
+    )
     split = Split.open(write_split(tmp_path, [5]))
     monkeypatch.setattr(module, "is_in_page_cache", lambda _fd, _size: False)
     split.files.prefetch(split.names)
     for thread in list(split.files._prefetching._threads):  # type: ignore[attr-defined]
         thread.join()
     size = split.manifest.shards[0].bytes
-    assert asked == [(start, 4096) for start in range(0, size, 4096)]
+    assert requested == [(start, 4096) for start in range(0, size, 4096)]
 
 
 def test_shards_in_the_page_cache_are_not_prefetched(tmp_path, monkeypatch) -> None:
@@ -204,11 +206,11 @@ def test_shards_in_the_page_cache_are_not_prefetched(tmp_path, monkeypatch) -> N
     with path.open("rb") as stream:
         if not is_in_page_cache(stream.fileno(), path.stat().st_size):
             pytest.skip("this file system cannot tell what is in the page cache")
-    asked: list[int] = []
-    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: asked.append(start))
+    requested: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: requested.append(start))
     split.files.prefetch(split.names)
     assert not split.files._prefetching._threads  # type: ignore[attr-defined]
-    assert not asked
+    assert not requested
 
 
 def test_a_thread_prefetches_from_the_first_shard_not_in_the_page_cache(

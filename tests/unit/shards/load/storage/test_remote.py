@@ -65,9 +65,9 @@ def cache(tmp_path):
 
 def everything(data, **arguments) -> list[bytes]:
     loader = make_loader(data, 10, **arguments)
-    found = [bytes(raw.data) for batch in loader for raw in batch]
+    result = [bytes(raw.data) for batch in loader for raw in batch]
     loader.close()
-    return found
+    return result
 
 
 def read(files, name: str = TAR, offset: int = 0, size: int = 512) -> bytes:
@@ -79,16 +79,16 @@ def read(files, name: str = TAR, offset: int = 0, size: int = 512) -> bytes:
 def test_the_same_bytes_by_ranges(folder, server) -> None:
     url = f"{server.url}/train/"
     assert everything(url) == everything(folder)
-    asked = server.count()
-    assert asked[MANIFEST] == 1
-    assert sum(count for name, count in asked.items() if name.endswith(".tar")) == 120
+    requested = server.count()
+    assert requested[MANIFEST] == 1
+    assert sum(count for name, count in requested.items() if name.endswith(".tar")) == 120
 
 
 def test_the_same_bytes_through_a_cache(folder, server, cache, caplog) -> None:
     url = f"{server.url}/train"
     assert everything(Split(open_files(url, cache=cache))) == everything(folder)
-    asked = server.count()
-    assert {asked[f"small-train-{number:06d}.tar"] for number in range(4)} == {1}
+    requested = server.count()
+    assert {requested[f"small-train-{number:06d}.tar"] for number in range(4)} == {1}
     server.requests.clear()
     assert everything(Split(open_files(url, cache=cache))) == everything(folder)
     assert set(server.count()) == {MANIFEST, SAMPLES}  # of the index, its size
