@@ -152,7 +152,7 @@ def _section(
 def _run_ours(mixture: Mixture, settings: Settings) -> Callable[[], None]:
     loader = ShardLoader(
         mixture, 1, example=examples_for(mixture, settings), rank=0, world_size=1,
-        pace=LoaderOptions(threads=0),
+        options=LoaderOptions(threads=0),
     )  # fmt: skip
 
     def run_through() -> None:
@@ -172,7 +172,7 @@ def _batches(shards: Path, items: Mapping[str, Sequence[ReferenceItem]]) -> Sect
     mixture = replace(Mixture.read("finetune", shards), epoch_steps=_BATCHES)
     ours = ShardLoader(
         mixture, _BATCH, example=examples_for(mixture, Settings(precision="bf16")),
-        collate=collate, rank=0, world_size=1, pace=LoaderOptions(threads=2),
+        collate=collate, rank=0, world_size=1, options=LoaderOptions(threads=2),
     )  # fmt: skip
     reader = ReferenceReader(clip_of_transformers(), Random(0))  # noqa: S311 - not cryptographic
     batches = list(_reference_batches(mixture, items, _BATCHES, _BATCH))

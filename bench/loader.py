@@ -1,7 +1,7 @@
-"""How fast are samples loaded: by this program, by other people's, and by reading alone?
+"""How fast do this loader, other loaders, and reading alone deliver samples?
 
-Samples of 80 kB, drawn photos of 640x480 with 14 masks each, in every library's own format. Each
-time is of fresh processes, from the first batch on; round after round, every way in turn.
+Samples have 80 kB: drawn photos of 640x480 with 14 masks each, in every library's own format. Each
+time is measured in fresh processes, from the first batch on; every round times every way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ from bench.peers.loaders.formats import write_formats
 from bench.peers.loaders.large import large_table
 from bench.peers.loaders.race import Setting, race
 from bench.peers.loaders.registry import WAYS
+from bench.peers.loaders.tables import table
 from bench.peers.loaders.timed import Timed
-from bench.peers.loaders.told import table
 from shards.manifest import read_manifest
 
 app = App(help=__doc__)
@@ -44,24 +44,24 @@ PACKAGES = (
 )
 _PHOTOS = 64
 _EPOCH = 60.0
-"""Seconds; more than an epoch takes."""
+"""Seconds; longer than an epoch."""
 _DECODED = 4
-"""Times as long as for bytes: a batch takes some 30 ms, and an epoch's end is to be among them."""
+"""Factor on the time: a batch takes about 30 ms, and the end of an epoch must be included."""
 _DOMINANT = 0.75
-"""A part that takes so much of the time is said to be the limit; else it is what joins them."""
+"""A step with at least this share of the time is reported as the limit."""
 
 
 def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table]:
-    """What is asked for; ways whose library is absent are named."""
+    """The requested tables. They name the ways whose library is not installed."""
     manifest = read_manifest(setting.split)
     size = sum(info.bytes for info in manifest.shards) / manifest.samples
     about = f"{manifest.samples:,} samples of {size / 1e3:.0f} kB"
 
     def measured(title: str, here: Setting, ways: Iterable[str], claims: Iterable[Claim]) -> Table:
         present, absent = split_ways(ways)
-        found = race(here, present)
-        notes = [limit(found), absent]
-        return table(". ".join([title, *filter(None, notes)]), found, claims, size)
+        runs = race(here, present)
+        notes = [limit(runs), absent]
+        return table(". ".join([title, *filter(None, notes)]), runs, claims, size)
 
     cold, two = replace(setting, cold=True), replace(setting, world=2)
     if "warm" in parts:
@@ -78,7 +78,7 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
         try:
             yield measured(title, held, contests.STEADY, contests.OF_STEADY)
         except OSError as error:
-            say(f"not measured, a disk held to a rate: {error}")
+            say(f"not measured, a disk limited to a rate: {error}")
     if "ranks" in parts:
         ways = (*contests.RANKED, *contests.WORKERS)
         claims = (*contests.OF_RANKS, *contests.OF_WORKERS)
@@ -102,23 +102,23 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
 
 
 def split_ways(ways: Iterable[str]) -> tuple[list[str], str]:
-    """Ways whose libraries are here, and a sentence about the others."""
+    """(ways whose libraries are installed, a sentence about the others)."""
     present, absent = [], []
     for name in ways:
-        lacks = WAYS[name].lacks
-        if lacks:
-            absent.append(f"{name} ({', '.join(lacks)} is not installed)")
+        missing = WAYS[name].missing
+        if missing:
+            absent.append(f"{name} ({', '.join(missing)} is not installed)")
         else:
             present.append(name)
     return present, f"Not measured: {'; '.join(absent)}" if absent else ""
 
 
-def limit(found: Mapping[str, Sequence[Timed]]) -> str:
-    """What a sample's time goes to where we load it: reading, decoding, or handing it over."""
-    way, part, name = _parts(found)
-    if way not in found or part not in found:
+def limit(runs: Mapping[str, Sequence[Timed]]) -> str:
+    """A sentence about what limits our loader: reading, decoding, or the rest."""
+    way, part, name = _parts(runs)
+    if way not in runs or part not in runs:
         return ""
-    pairs = zip(found[part], found[way], strict=True)
+    pairs = zip(runs[part], runs[way], strict=True)
     share = median(
         alone.seconds / alone.samples * whole.samples / whole.seconds for alone, whole in pairs
     )
@@ -126,14 +126,14 @@ def limit(found: Mapping[str, Sequence[Timed]]) -> str:
     return f"{name.capitalize()} alone takes {share:.2f} of the time of {way}: the limit is {what}"
 
 
-def _parts(found: Mapping[str, Sequence[Timed]]) -> tuple[str, str, str]:
-    if bare.DECODES in found:
+def _parts(runs: Mapping[str, Sequence[Timed]]) -> tuple[str, str, str]:
+    if bare.DECODES in runs:
         return ours.CPU, bare.DECODES, "decoding"
     return ours.ONE, bare.READS, "reading"
 
 
 def write_all(root: Path, samples: int) -> Path:
-    """Every format, of drawn photos; our own split."""
+    """Write every format, with drawn photos; returns our own split."""
     photos = [photo_of_size(data, SIZE) for data in drawn("grandf_ha", _PHOTOS)]
     split = write(root, with_photos(photos, samples), samples)
     write_formats(root)
@@ -155,14 +155,14 @@ def main(  # noqa: PLR0913 - one per option
     """Measure.
 
     Args:
-        samples: of the dataset; a format takes 80 kB for each.
-        batch: samples of one.
-        seconds: that a way is timed for in a round.
-        rounds: how often.
+        samples: number of samples; every format takes 80 kB for each.
+        batch: samples of a batch.
+        seconds: time that each way is measured for in a round.
+        rounds: number of rounds.
         part: what to measure.
-        disk: MB in a second that the part `steady` holds the disk to; it needs root.
-        root: a folder for the formats, which is kept and used again.
-        json: a file for what was found.
+        disk: limit of the part `steady` for the disk, in MB per second; needs root.
+        root: a folder for the formats, which is kept and reused.
+        json: a file for the results.
     """
     with TemporaryDirectory() as folder:
         formats = root or Path(folder)

@@ -1,6 +1,6 @@
-"""How good is the shuffle, who reads which shard, and what does planning ten million samples cost?
+"""How good is the shuffle, which node reads which shard, and what does planning cost?
 
-`python -m bench.plan [--samples N]`; no sample is read, only numbers are made.
+`python -m bench.plan [--samples N]` plans ten million samples by default. It reads no sample.
 """
 
 import resource
@@ -27,12 +27,12 @@ def main() -> None:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What can be said beside the common options."""
+    """Add the options of this benchmark."""
     parser.add_argument("--samples", type=int, default=10_000_000, help="of the dataset")
 
 
 def sections(typed: Namespace) -> Iterator[Section]:
-    """The cost of a plan; quality is said on the way."""
+    """Measure the cost of a plan; print the quality of the shuffle first."""
     sizes = np.full(typed.samples // _PER_SHARD, _PER_SHARD)
     say("", f"{typed.samples} samples in {len(sizes)} shards, batches of {_BATCH}", "")
     describe_quality(sizes)
@@ -57,10 +57,10 @@ def sections(typed: Namespace) -> Iterator[Section]:
 
 
 def describe_quality(sizes: Ints) -> None:
-    """How far batches are from those of a wholly random order, if the stored order were sorted.
+    """Print how batches differ from those of a full shuffle, for data that is stored sorted.
 
-    Spread: of the batches' mean place in the stored order, 1 for a wholly random order. Shards:
-    that a batch is from.
+    Spread: of the batches' mean position in the stored order; 1 for a full shuffle. Shards: number
+    of shards that a batch is from.
     """
     say("block x streams   spread   shards in a batch")
     whole = int(sizes.sum())
@@ -69,25 +69,26 @@ def describe_quality(sizes: Ints) -> None:
     for block, streams in _SHUFFLES:
         plan = EpochPlan(sizes, SampleOrder(_BATCH, block=block, streams=streams))
         taken = range(0, plan.batches(0), max(1, plan.batches(0) // 2000))
-        _say_quality(f"{block} x {streams}", plan.slots(0, taken, range(_BATCH)).units)
+        _say_quality(f"{block} x {streams}", plan.slots(0, taken, range(_BATCH)).examples)
 
 
-def _say_quality(name: str, units: Ints) -> None:
-    places = units / units.max()
-    spread = float(np.std(places.mean(axis=1)) * np.sqrt(12 * units.shape[1]))
-    shards = np.mean([len(np.unique(batch // _PER_SHARD)) for batch in units[:500]])
+def _say_quality(name: str, examples: Ints) -> None:
+    positions = examples / examples.max()
+    spread = float(np.std(positions.mean(axis=1)) * np.sqrt(12 * examples.shape[1]))
+    shards = np.mean([len(np.unique(batch // _PER_SHARD)) for batch in examples[:500]])
     say(f"{name:16}  {spread:6.2f}   {shards:6.1f}")
 
 
 def describe_nodes(sizes: Ints) -> None:
-    """By how many nodes each shard is read in an epoch, on the average."""
+    """Print how many nodes read each shard in an epoch, on average."""
     plan = EpochPlan(sizes[:512], SampleOrder(_BATCH))
     say("", "nodes   a shard is read by, with 8 streams")
     for nodes in _NODES:
         read = 0
         for node in range(nodes):
-            units = plan.slots(0, range(plan.batches(0)), rank_slice(_BATCH, node, nodes)).units
-            read += len(np.unique(units // _PER_SHARD))
+            own = rank_slice(_BATCH, node, nodes)
+            examples = plan.slots(0, range(plan.batches(0)), own).examples
+            read += len(np.unique(examples // _PER_SHARD))
         say(f"{nodes:5}   {read / 512:.2f}")
 
 

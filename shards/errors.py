@@ -25,7 +25,7 @@ class LoadError(ShardError):
     """A loader cannot do what was requested: invalid options, or the state of another loader."""
 
 
-class MissingExtraError(LoadError):
+class MissingExtraError(LoadError, ImportError):
     """A required library is not installed; the message names the extra that installs it."""
 
 

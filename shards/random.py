@@ -1,4 +1,8 @@
-"""The counter-based generator: the same numbers everywhere."""
+"""The counter-based random generator: the same numbers on every machine, in every version.
+
+Everything is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+2014). numpy's own generators may give other numbers in another version; these never will.
+"""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -15,11 +19,7 @@ _MASK = (1 << 64) - 1
 
 
 def scramble(words: Words) -> Words:
-    """SplitMix64's finaliser: a bijection of 64 bits that looks like chance.
-
-    Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. numpy's own
-    generators may give other numbers in another version; these never will.
-    """
+    """SplitMix64's finaliser: a bijection of 64-bit words whose results look random."""
     x = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Words = x ^ (x >> np.uint64(31))
@@ -27,7 +27,11 @@ def scramble(words: Words) -> Words:
 
 
 def key_of(*numbers: int) -> int:
-    """One number of 64 bits out of several, each of which matters."""
+    """One 64-bit number that depends on each of several numbers and on their order.
+
+    >>> key_of(1, 2) == key_of(2, 1)
+    False
+    """
     key = 0
     for number in numbers:
         key = _scramble_one((key + (number & _MASK) * 2 + 1) * _GOLDEN & _MASK)
@@ -42,16 +46,20 @@ def _scramble_one(word: int) -> int:
 
 
 def keys_of(key: int, numbers: Ints) -> Words:
-    """`key_of(key, number)` of many numbers, and as far from each other: uint64, same shape."""
+    """A 64-bit word for each number, which the key and the number determine: uint64, same shape."""
     words = numbers.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
     return scramble(scramble(words))
 
 
 def permutation(count: int, key: int) -> Ints:
-    """The numbers below `count` in an order that the key decides: int64 [count]."""
-    chance = keys_of(key, np.arange(count, dtype=np.int64))
-    # all are different, so that every way of sorting gives the same order
-    return np.argsort(chance).astype(np.int64, copy=False)
+    """The numbers below `count` in an order that the key determines: int64 [count].
+
+    >>> permutation(10, key_of(1, 2)).tolist()
+    [5, 9, 7, 3, 4, 0, 1, 2, 8, 6]
+    """
+    words = keys_of(key, np.arange(count, dtype=np.int64))
+    # All words differ, so that every sorting algorithm gives the same order.
+    return np.argsort(words).astype(np.int64, copy=False)
 
 
 class Rng:

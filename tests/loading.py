@@ -8,10 +8,7 @@ from pathlib import Path
 from shards.index.samples import SAMPLES
 from shards.index.write import merge_rows
 from shards.load.batches import LoaderOptions
-from shards.load.loader import Loader, open_data
-from shards.load.reading.split import EVERYTHING
-from shards.load.sampling.plan import SampleOrder
-from shards.load.transforms import RawTransform
+from shards.load.loader import Loader
 from shards.manifest import MANIFEST, Tally, build_manifest, encode_json
 from shards.sample import EncodedImage, Region, Sample, Size
 from shards.storage import hash_file
@@ -19,7 +16,7 @@ from shards.writer import ShardWriter
 
 
 def make_sample(number: int) -> Sample:
-    """One whose content is its number; it has as many phrases as its number's last digit."""
+    """A sample whose content is its number; the last digit is its number of phrases."""
     size = Size(4, 4)
     phrases = tuple(f"thing {each}" for each in range(number % 10))
     return Sample(
@@ -32,7 +29,7 @@ def make_sample(number: int) -> Sample:
 
 
 def write_split(folder: Path, sizes: list[int], first: int = 0, make=make_sample) -> Path:
-    """A finished split of shards of these sizes; its samples are numbered on from the first."""
+    """A finished split of shards of these sizes; its samples are numbered from `first` on."""
     infos = []
     for number, size in enumerate(sizes):
         name = f"small-train-{number:06d}"
@@ -48,30 +45,35 @@ def write_split(folder: Path, sizes: list[int], first: int = 0, make=make_sample
     return folder
 
 
-def make_loader(  # noqa: PLR0913 - as many as a loader has
-    data, batch, *, work=None, rank=0, world=1, pace=None, chosen=EVERYTHING, **order
-):
-    """A loader, of raw batches if nothing else is said; `batch` is over all ranks."""
-    opened = open_data(data, SampleOrder(batch, **order), chosen, rank, world)
+def make_loader(data, batch, *, rank=0, world=1, options=None, **arguments):
+    """A loader; of raw batches, unless the arguments say otherwise. `batch` is over all ranks."""
+    assert batch % world == 0
+    if "example" not in arguments:
+        arguments.setdefault("decode", "raw")
     return Loader(
-        opened.schedule, work or RawTransform(), pace or LoaderOptions(threads=0), opened.digest
+        data,
+        batch // world,
+        rank=rank,
+        world_size=world,
+        options=options or LoaderOptions(threads=0),
+        **arguments,
     )
 
 
 def numbers(batch) -> list[int]:
-    """The samples of a raw batch."""
+    """The numbers of the samples of a raw batch."""
     return [int(raw.key.removeprefix("small-")) for raw in batch]
 
 
 def held():
-    """Files, threads and pages of this process, without what only waits to be collected."""
+    """(open files, threads, pages) of this process, after a garbage collection."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), pages
 
 
 def held_in_the_end(files, threads):
-    """What is held once no more is than that, or after ten seconds: queues end by themselves."""
+    """`held()`, after waiting up to ten seconds until it is no more than this."""
     until = time.monotonic() + 10
     while True:
         now = held()

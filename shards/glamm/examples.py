@@ -212,7 +212,7 @@ def examples_for(
             prompts,
             _classes(split),
             task=cast("ExampleTask", task) if task else None,
-            expand=split.chosen.expand,
+            expand=split.selection.expand,
         )
         for split, task in zip(splits, tasks, strict=True)
     ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shards.glamm.normalisation import CLIP, SAM, EncoderInput, normalise
-from shards.load.reading.buffers import BufferPool
+from shards.load.reading.batch import BufferPool
 from shards.pixels import decode_photo, paint_masks
 from shards.sample import Box, Rle, Sample, Size
 

@@ -1,4 +1,4 @@
-"""Batches made of what is asked for, by the caller's thread or ahead of it. Knows no torch."""
+"""Batches from requests: read, decoded and collated, by threads or by the caller. No torch here."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -16,137 +16,153 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class BatchBuilder(Protocol[T_co]):
-    """One batch while it is made."""
+    """One batch in progress."""
 
-    def fill(self, raws: RawBatch, reader: Reader) -> None:
-        """Make some of its samples; several threads do so at once."""
+    def decode(self, raws: RawBatch, reader: Reader) -> None:
+        """Decode some of its samples. Several threads call this at the same time."""
 
-    def finish(self) -> T_co:
-        """The batch, when all of it is made."""
+    def collate(self) -> T_co:
+        """The batch, after all of its samples are decoded."""
 
 
 class BatchTransform(Protocol[T_co]):
-    """What samples are made into."""
+    """What a loader makes of stored samples."""
 
-    def begin(self, asked: BatchRequest) -> BatchBuilder[T_co]:
-        """Begin a batch."""
+    def begin(self, request: BatchRequest) -> BatchBuilder[T_co]:
+        """Start a batch."""
 
-    def cost(self, asked: BatchRequest) -> int:
-        """Bytes that a batch holds, about, when it is made."""
+    def cost(self, request: BatchRequest) -> int:
+        """Approximate bytes that a batch holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderOptions:
-    """How batches are made; nothing of it changes what is in them.
+    """How batches are loaded. Except for `skip`, no option changes what is in a batch.
 
     Attributes:
-        threads: that read and make; 0 does it when the batch is asked for.
-        prefetch: batches that are made ahead, at the most.
-        memory: bytes that they hold, at the most; one is always made.
-        check: compare every sample with its checksum.
-        mapped: give raw samples where the system has them in memory, without copying them. Whoever
-            holds one when its file is cut short in place is ended by the system (SIGBUS).
-        skip: samples that may be skipped because they are missing or damaged, before it is an
-            error: such a batch is shorter.
+        threads: threads that read and decode; 0 does the work in the thread that iterates, when it
+            asks for a batch. Each takes a core while it decodes. A loader without options takes
+            this rank's share of the cores, at most 8.
+        prefetch: batches that are prepared in advance, at most; the batch in use is not counted.
+            Each costs the memory of a whole batch.
+        memory: bytes that the prepared batches may hold, at most; one batch is always prepared, of
+            whatever size.
+        check: compare every sample with its stored checksum. Costs about a fifth of the time of
+            reading, and little beside decoding.
+        mmap: take samples from memory-mapped shards in the page cache, without copying them: more
+            than twice as fast for raw samples. If a shard is truncated in place while one of its
+            samples is held, the system ends the process (SIGBUS).
+        skip: damaged or missing samples to skip before it is an error. Their batches are shorter.
+
+    >>> LoaderOptions(threads=4).prefetch
+    4
     """
 
     threads: int = 2
     prefetch: int = 4
     memory: int = 1 << 30
     check: bool = True
-    mapped: bool = False
+    mmap: bool = False
     skip: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check the values.
 
         Raises:
-            LoadError: naming the field.
+            LoadError: naming the option that is out of range.
         """
         for name in ("threads", "prefetch", "memory", "skip"):
-            found = getattr(self, name)
-            if not isinstance(found, int) or found < 0:
-                raise LoadError(f"{name} of a Pace is {found!r}; expected a number, 0 or more")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise LoadError(
+                    f"LoaderOptions: {name} is {value!r}; expected a whole number, 0 or more"
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPipeline(Generic[T_co]):
-    """Makes batches.
+    """Reads, decodes and collates batches.
 
     Attributes:
-        work: what to make of the samples.
-        reader: gives these.
-        pace: how.
+        transform: what becomes of the samples.
+        reader: reads them.
+        options: threads, prefetch and memory.
     """
 
-    work: BatchTransform[T_co]
+    transform: BatchTransform[T_co]
     reader: Reader
-    pace: LoaderOptions
+    options: LoaderOptions
 
-    def make(self, batches: Iterator[BatchRequest]) -> Generator[T_co]:
-        """Batches in order; threads are gone when it is closed."""
-        yield from self._make_ahead(batches) if self.pace.threads else self._make_each(batches)
+    def run(self, requests: Iterator[BatchRequest]) -> Generator[T_co]:
+        """The batches in order. Closing the generator ends its threads."""
+        yield from self._prefetch(requests) if self.options.threads else self._load_each(requests)
 
-    def _make_each(self, batches: Iterator[BatchRequest]) -> Generator[T_co]:
-        for asked in batches:
-            making = self.work.begin(asked)
-            self._fill(making, asked, range(len(asked)))
-            yield self._finish(making, asked)
+    def _load_each(self, requests: Iterator[BatchRequest]) -> Generator[T_co]:
+        for request in requests:
+            builder = self.transform.begin(request)
+            self._decode(builder, request, range(len(request)))
+            yield self._collate(builder, request)
 
-    def _fill(self, making: BatchBuilder[T_co], asked: BatchRequest, places: range) -> None:
-        making.fill(self.reader.read(asked, places), self.reader)
+    def _decode(self, builder: BatchBuilder[T_co], request: BatchRequest, positions: range) -> None:
+        builder.decode(self.reader.read(request, positions), self.reader)
 
-    def _make_ahead(self, batches: Iterator[BatchRequest]) -> Generator[T_co]:
-        waiting: deque[_Begun[T_co]] = deque()
+    def _prefetch(self, requests: Iterator[BatchRequest]) -> Generator[T_co]:
+        waiting: deque[_PendingBatch[T_co]] = deque()
         held = 0
-        ahead: BatchRequest | None = next(batches, None)
-        with _threads(self.pace.threads) as pool:
-            while waiting or ahead is not None:
-                while ahead is not None and self._may_begin(len(waiting), held, ahead):
-                    begun = self._begin(pool, ahead, 1 if waiting else self.pace.threads)
-                    held += begun.cost
-                    waiting.append(begun)
-                    ahead = next(batches, None)
+        upcoming: BatchRequest | None = next(requests, None)
+        with _threads(self.options.threads) as pool:
+            while waiting or upcoming is not None:
+                while upcoming is not None and self._may_begin(len(waiting), held, upcoming):
+                    pieces = 1 if waiting else self.options.threads
+                    pending = self._begin(pool, upcoming, pieces)
+                    held += pending.cost
+                    waiting.append(pending)
+                    upcoming = next(requests, None)
                 first = waiting.popleft()
                 held -= first.cost
                 for future in first.futures:
                     future.result()
-                yield self._finish(first.making, first.asked)
+                yield self._collate(first.builder, first.request)
 
-    def _may_begin(self, waiting: int, held: int, ahead: BatchRequest) -> bool:
+    def _may_begin(self, waiting: int, held: int, request: BatchRequest) -> bool:
         if not waiting:
             return True
-        fits = held + self.work.cost(ahead) <= self.pace.memory
-        return fits and waiting <= self.pace.prefetch
+        fits = held + self.transform.cost(request) <= self.options.memory
+        return fits and waiting <= self.options.prefetch
 
-    def _begin(self, pool: ThreadPoolExecutor, asked: BatchRequest, pieces: int) -> "_Begun[T_co]":
-        """Hand a batch to the threads, in stretches: a batch that is waited for to all of them.
+    def _begin(
+        self, pool: ThreadPoolExecutor, request: BatchRequest, pieces: int
+    ) -> "_PendingBatch[T_co]":
+        """Submit a batch to the threads, cut into pieces.
 
-        Others go to one thread each: it costs less, and none waits for the slowest.
+        The batch that the caller waits for is cut for all threads. Others go to one thread each:
+        that costs less, and no thread waits for the slowest.
         """
-        making = self.work.begin(asked)
-        stretches = _cut(len(asked), pieces)
-        futures = [pool.submit(self._fill, making, asked, stretch) for stretch in stretches]
-        return _Begun(asked, making, futures, self.work.cost(asked))
+        builder = self.transform.begin(request)
+        futures = [
+            pool.submit(self._decode, builder, request, positions)
+            for positions in _cut(len(request), pieces)
+        ]
+        return _PendingBatch(request, builder, futures, self.transform.cost(request))
 
-    def _finish(self, making: BatchBuilder[T_co], asked: BatchRequest) -> T_co:
+    def _collate(self, builder: BatchBuilder[T_co], request: BatchRequest) -> T_co:
         try:
-            return making.finish()
+            return builder.collate()
         except LoadError as error:
-            raise LoadError(f"epoch {asked.epoch}, batch {asked.number}: {error}") from error
+            raise LoadError(f"epoch {request.epoch}, batch {request.number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun(Generic[T_co]):
-    asked: BatchRequest
-    making: BatchBuilder[T_co]
+class _PendingBatch(Generic[T_co]):
+    request: BatchRequest
+    builder: BatchBuilder[T_co]
     futures: Sequence[Future[None]]
     cost: int
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that are gone when this is left, with whatever they had not begun."""
+    """A pool of threads; on exit, they end, and what they had not begun is cancelled."""
     pool = ThreadPoolExecutor(count, thread_name_prefix="shards-load")
     try:
         yield pool
@@ -155,6 +171,6 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _cut(count: int, pieces: int) -> list[range]:
-    """Numbers below a count, in stretches of nearly one length."""
+    """The numbers below a count, in ranges of nearly the same length."""
     ends = [count * number // pieces for number in range(pieces + 1)]
     return [range(a, b) for a, b in pairwise(ends) if a < b]

@@ -1,4 +1,4 @@
-"""Datasets by weights: what a file of `configs/mixes` says, as values."""
+"""Several datasets by weights: a file of `configs/mixes` as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
-from shards.errors import LoadError
+from shards.errors import LoadError, MissingExtraError
 from shards.load.reading.split import EVERYTHING, Selection, Split
 from shards.load.sampling.mix import LONGEST, AtEnd, GroupedPlan, MixturePlan
 from shards.load.sampling.plan import SampleOrder, SamplePlan
 from shards.random import key_of
 
-_LEAF = {"weight", "split", "expand", "question", "task"}
-_TOP = {"mix", "batches_of_one_group", "at_end", "epoch_steps", "epoch_samples"}
+_DATASET_KEYS = {"weight", "split", "expand", "where", "task"}
+_TOP_KEYS = {"mix", "batches_of_one_group", "at_end", "epoch_steps", "epoch_samples"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class MixtureDataset:
     """One dataset of a mixture.
 
     Attributes:
-        name: where it stands in the file, such as `segmentation/refcoco`.
-        where: folder or URL of its split.
-        share: of its group's samples; of all samples, where there are no groups.
-        group: number of the group that it is in.
-        chosen: which of its samples, and what of them.
-        task: what is asked of them, for whoever makes the examples; "" is what is usual.
+        name: its path in the file, such as `segmentation/refcoco`.
+        location: folder or URL of its split.
+        share: of its group's samples; without groups, of all samples.
+        group: index of its group.
+        selection: which of its samples, and how often each.
+        task: for the example function: what to make of its samples; "" is the usual task.
     """
 
     name: str
-    where: str
+    location: str
     share: Fraction
     group: int = 0
-    chosen: Selection = EVERYTHING
+    selection: Selection = EVERYTHING
     task: str = ""
 
 
@@ -43,11 +43,15 @@ class Mixture:
 
     Attributes:
         members: the datasets.
-        groups: shares of groups, where every batch is of one group; none where all are mixed.
-        at_end: of a dataset: it begins anew in another order, or the epoch ends.
-        epoch_steps: batches of an epoch, where it is counted in these.
-        epoch_samples: samples of an epoch over all ranks, where it is counted in these. If neither
-            is given, as many as all datasets have.
+        groups: shares of groups, if every batch is of one group; empty if all are mixed.
+        at_end: when a dataset ends, `restart` it in another order, or `stop` the epoch.
+        epoch_steps: length of an epoch in batches.
+        epoch_samples: length of an epoch in samples over all ranks. Without either length, an epoch
+            has as many samples as all datasets together.
+
+    >>> mixture = Mixture.of({"mix": {"refcoco": 3, "ade20k": 1}}, "OUT")
+    >>> [(member.location, str(member.share)) for member in mixture.members]
+    [('OUT/refcoco/train', '3/4'), ('OUT/ade20k/train', '1/4')]
     """
 
     members: Sequence[MixtureDataset]
@@ -57,21 +61,26 @@ class Mixture:
     epoch_samples: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check the values.
 
         Raises:
-            LoadError: naming the field.
+            LoadError: naming the field that is wrong.
         """
         if self.epoch_steps is not None and self.epoch_samples is not None:
-            raise LoadError("an epoch is counted in epoch_steps or in epoch_samples, not in both")
+            raise LoadError(
+                "epoch_steps and epoch_samples both set the length of an epoch; leave one out"
+            )
         for name in ("epoch_steps", "epoch_samples"):
-            found = getattr(self, name)
-            if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
-                raise LoadError(f"{name} is {found!r}; expected a whole number")
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+                raise LoadError(f"{name} is {value!r}; expected a whole number")
         if self.at_end not in ("restart", "stop"):
             raise LoadError(f"at_end is {self.at_end!r}; expected 'restart' or 'stop'")
         if self.at_end == "stop" and self.groups:
-            raise LoadError("batches of one group each have no end: expected at_end: restart")
+            raise LoadError(
+                "at_end: stop and batches_of_one_group contradict each other; expected at_end: "
+                "restart"
+            )
 
     @classmethod
     def read(cls, file: str | Path, root: str | Path) -> Self:
@@ -82,9 +91,15 @@ class Mixture:
             root: folder or URL of the shards: `root/<source>/<split>`.
 
         Raises:
-            LoadError: naming file and place of everything that is not understood.
+            LoadError: naming the file and the key that is wrong.
+            MissingExtraError: if pyyaml is not installed.
         """
-        import yaml
+        try:
+            import yaml
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{file}: reading a mixture file needs pyyaml: pip install 'glamm-shards[load]'"
+            ) from error
 
         file = shipped_mixes().get(str(file), file)
         try:
@@ -101,12 +116,12 @@ class Mixture:
         """A mixture from the values of such a file.
 
         Raises:
-            LoadError: naming the place of what is not understood.
+            LoadError: naming the key that is wrong.
         """
         if not _is_map(values) or not _is_map(values.get("mix")):
-            raise LoadError("expected `mix:` and below it names with weights")
+            raise LoadError("expected `mix:` with names and weights below it")
         more = {name: value for name, value in values.items() if name != "mix"}
-        _refuse_unknown(more, _TOP, "")
+        _refuse_unknown(more, _TOP_KEYS, "")
         by_group = more.pop("batches_of_one_group", False)
         members: list[MixtureDataset] = []
         groups: list[Fraction] = []
@@ -120,17 +135,21 @@ class Mixture:
 
     def open(self) -> list[Split]:
         """The splits of the members, in order."""
-        return [Split.open(member.where, member.chosen) for member in self.members]
+        return [Split.open(member.location, member.selection) for member in self.members]
 
     def plan(self, splits: Sequence[Split], order: SampleOrder) -> SamplePlan:
-        """The order of a mixture whose splits are open.
+        """The plan of the mixture.
+
+        Args:
+            splits: of the members, in order.
+            order: how the samples of each are ordered.
 
         Raises:
-            LoadError: naming a split that has nothing to give.
+            LoadError: naming a split without a sample for its selection.
         """
         for split in splits:
             if not len(split):
-                raise LoadError(f"{split.files.where}: no sample for {split.chosen}")
+                raise LoadError(f"{split.files.location}: no sample for {split.selection}")
         sizes = [split.sizes for split in splits]
         steps = self.epoch_steps
         if self.epoch_samples is not None:
@@ -157,42 +176,45 @@ def shipped_mixes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _is_map(found: object) -> bool:
-    return isinstance(found, Mapping)
+def _is_map(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _members(
-    entries: Mapping[str, Any], root: str | Path, group: int, share: Fraction, where: str
+    entries: Mapping[str, Any], root: str | Path, group: int, share: Fraction, prefix: str
 ) -> list[MixtureDataset]:
-    """The datasets below a name, by their share of the whole."""
-    weights = {name: _weight(entry, f"{where}{name}") for name, entry in entries.items()}
+    """The datasets below a name, with their shares of the whole."""
+    weights = {name: _weight(entry, f"{prefix}{name}") for name, entry in entries.items()}
     whole = sum(weights.values(), Fraction(0))
-    found: list[MixtureDataset] = []
+    members: list[MixtureDataset] = []
     for name, entry in entries.items():
         own = share * weights[name] / whole
-        here = f"{where}{name}"
+        here = f"{prefix}{name}"
         if isinstance(entry, Mapping) and "of" in entry:
             _refuse_unknown(entry, {"weight", "of"}, f"{here}: ")
             if not isinstance(entry["of"], Mapping) or not entry["of"]:
                 raise LoadError(f"{here}: expected names with weights below `of:`")
-            found += _members(entry["of"], root, group, own, f"{here}/")
+            members += _members(entry["of"], root, group, own, f"{here}/")
             continue
-        said = entry if isinstance(entry, Mapping) else {}
-        _refuse_unknown(said, _LEAF, f"{here}: ")
-        chosen = Selection(said.get("question", ""), said.get("expand", ""))
-        folder = f"{str(root).rstrip('/')}/{name}/{said.get('split', 'train')}"
-        found.append(MixtureDataset(here, folder, own, group, chosen, said.get("task", "")))
-    return found
+        settings = entry if isinstance(entry, Mapping) else {}
+        _refuse_unknown(settings, _DATASET_KEYS, f"{here}: ")
+        selection = Selection(settings.get("where", ""), settings.get("expand", ""))
+        location = f"{str(root).rstrip('/')}/{name}/{settings.get('split', 'train')}"
+        task = settings.get("task", "")
+        members.append(MixtureDataset(here, location, own, group, selection, task))
+    return members
 
 
-def _weight(entry: object, where: str) -> Fraction:
-    given = entry.get("weight") if isinstance(entry, Mapping) else entry
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < LONGEST:
-        raise LoadError(f"{where}: expected a weight above 0, found {given!r}")
-    return Fraction(str(given))
+def _weight(entry: object, name: str) -> Fraction:
+    weight = entry.get("weight") if isinstance(entry, Mapping) else entry
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < LONGEST:
+        raise LoadError(f"{name}: expected a weight above 0, found {weight!r}")
+    return Fraction(str(weight))
 
 
-def _refuse_unknown(found: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(str(name) for name in set(found) - known)
+def _refuse_unknown(settings: Mapping[str, Any], known: set[str], prefix: str) -> None:
+    unknown = sorted(str(name) for name in set(settings) - known)
     if unknown:
-        raise LoadError(f"{where}unknown {', '.join(unknown)}; expected {', '.join(sorted(known))}")
+        raise LoadError(
+            f"{prefix}unknown {', '.join(unknown)}; expected {', '.join(sorted(known))}"
+        )

@@ -1,22 +1,34 @@
-"""What samples are made into: left as bytes, or handed to a function one by one."""
+"""What a loader makes of stored samples: raw bytes, decoded pixels, or your own examples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ExampleError, LoadError
-from shards.load.reading.batch import BatchRequest, RawBatch, RawSample
-from shards.load.reading.buffers import Allocator, BufferPool
+from shards.load.batches import BatchTransform
+from shards.load.reading.batch import Allocator, BatchRequest, BufferPool, RawBatch, RawSample
 from shards.load.reading.reader import DAMAGED, Reader
 from shards.pixels import Bytes, decode_labels, decode_photo, masks_of, paint_masks
 from shards.sample import Sample
 
+T = TypeVar("T")
+B = TypeVar("B")
 ChooseMasks = Callable[[Sample, int, int | None], Sequence[int]]
-"""(sample, seed, which) -> numbers of the regions whose masks are wanted; each must have one."""
+"""(sample, seed, item_index) -> indexes of the regions whose masks to paint; each must have one."""
+
+ExampleFunction = Callable[[Sample, int, int | None], T]
+"""(sample, seed, item_index) -> example.
+
+`seed` has 64 random bits, the same on any rank, in any thread and after any restart. With `expand`,
+`item_index` is the number of the caption, phrase... that the example is about; else it is None.
+"""
+Decode = Literal["raw", "cpu", "cuda"]
+Collate = Callable[[list[Any]], Any]
+"""A batch's examples -> the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +36,15 @@ class Pixels:
     """One sample, decoded.
 
     Attributes:
-        sample: all the rest of it.
-        image: uint8 [height, width, 3], RGB; a stretch of the batch's memory.
-        regions: numbers of the regions that masks were painted of.
+        sample: its annotations and everything else that is stored.
+        image: uint8 [height, width, 3], RGB; a view of the batch's memory.
+        regions: indexes of the regions whose masks are painted.
         masks: bool [regions, height, width].
-        labels: uint8 [height, width] of class ids, 255 is ignore; None where there is no label map
-            or none was asked for.
-        which: number of what the sample is given for, where it is expanded; else None.
-        seed: for whatever is left to chance.
+        labels: uint8 [height, width] of class ids, 255 is ignore; None if there is no label map, or
+            `labels` is off.
+        item_index: with `expand`, the number of the caption, phrase... that this is about; else
+            None.
+        seed: 64 random bits of this example.
     """
 
     sample: Sample
@@ -39,214 +52,288 @@ class Pixels:
     regions: tuple[int, ...]
     masks: NDArray[np.bool_]
     labels: Bytes | None
-    which: int | None
+    item_index: int | None
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class PixelBatch:
-    """Decoded samples, in order.
+    """Decoded samples of a batch, in order.
 
     Attributes:
-        samples: of the batch.
-        memory: uint8; all photos, one after the other: to move this is to move them all.
+        samples: the samples.
+        memory: uint8; all photos, one after the other: one copy of this copies them all.
     """
 
     samples: Sequence[Pixels]
     memory: Bytes
 
 
-def all_masks(sample: Sample, _seed: int, _which: int | None) -> list[int]:
+def all_masks(sample: Sample, _seed: int, _item_index: int | None) -> list[int]:
     """Choose every region that has a mask."""
-    return [number for number, each in enumerate(sample.regions) if each.mask is not None]
+    return [index for index, region in enumerate(sample.regions) if region.mask is not None]
 
 
-def no_masks(_sample: Sample, _seed: int, _which: int | None) -> list[int]:
-    """Choose none."""
+def no_masks(_sample: Sample, _seed: int, _item_index: int | None) -> list[int]:
+    """Choose no region."""
     return []
 
 
 @dataclass(frozen=True, slots=True)
 class PixelTransform:
-    """Decode photos, chosen masks, and label maps if they are wanted.
+    """Decodes photos, chosen masks and, on request, label maps.
 
     Attributes:
-        choose: which masks.
-        labels: whether label maps are wanted.
-        photos: memory that photos are decoded to.
-        more: memory for masks and label maps, which are smaller.
+        choose: chooses the masks.
+        labels: decode label maps.
+        photo_memory: memory for photos.
+        other_memory: memory for masks and label maps, which are smaller.
     """
 
     choose: ChooseMasks = no_masks
     labels: bool = False
-    photos: Allocator = field(default_factory=BufferPool)
-    more: Allocator = field(default_factory=BufferPool)
+    photo_memory: Allocator = field(default_factory=BufferPool)
+    other_memory: Allocator = field(default_factory=BufferPool)
 
-    def begin(self, asked: BatchRequest) -> "_Making":
-        """Begin a batch."""
-        return _Making(self, asked)
+    def begin(self, request: BatchRequest) -> "_PixelBuilder":
+        """Start a batch."""
+        return _PixelBuilder(self, request)
 
-    def cost(self, asked: BatchRequest) -> int:
+    def cost(self, request: BatchRequest) -> int:
         """Bytes of the photos, coded and decoded."""
-        return asked.coded_bytes + 3 * int(asked.pixels.sum())
+        return request.coded_bytes + 3 * int(request.pixels.sum())
 
 
-class _Making:
-    def __init__(self, work: PixelTransform, asked: BatchRequest) -> None:
-        heights, widths = asked.found.heights.tolist(), asked.found.widths.tolist()
-        self._work, self._shapes = work, list(zip(heights, widths, strict=True))
-        self._ends: list[int] = np.cumsum(3 * asked.pixels).tolist()
-        self._memory: Bytes = work.photos.take(self._ends[-1])
-        self._made: list[tuple[Pixels] | None] = [None] * len(asked)
+class _PixelBuilder:
+    def __init__(self, transform: PixelTransform, request: BatchRequest) -> None:
+        locations = request.locations
+        heights, widths = locations.heights.tolist(), locations.widths.tolist()
+        self._transform, self._shapes = transform, list(zip(heights, widths, strict=True))
+        self._ends: list[int] = np.cumsum(3 * request.pixels).tolist()
+        self._memory: Bytes = transform.photo_memory.take(self._ends[-1])
+        self._decoded: list[tuple[Pixels] | None] = [None] * len(request)
 
-    def fill(self, raws: RawBatch, reader: Reader) -> None:
-        # All are parsed before the first is decoded: a photo leaves nothing of the parser in the
-        # processor's cache, and to bring it back for each takes longer than parsing does.
+    def decode(self, raws: RawBatch, reader: Reader) -> None:
+        # All samples are parsed before the first photo is decoded: decoding evicts the parser from
+        # the CPU's cache, and loading it again for each sample takes longer than parsing does.
         parsed = [_parse(raw, reader) for raw in raws]
-        for place, raw, sample in zip(raws.places, raws, parsed, strict=True):
+        for position, raw, sample in zip(raws.positions, raws, parsed, strict=True):
             if sample is None:
                 continue
             try:
-                self._made[place] = (self._decode(raw, sample, self._image(place)),)
+                self._decoded[position] = (self._decode(raw, sample, self._image(position)),)
             except DAMAGED as error:
-                reader.skips.add(error, raw.part, raw.row)
+                reader.skips.skip(error, raw.dataset_index, raw.row)
 
-    def finish(self) -> PixelBatch:
-        return PixelBatch(kept(self._made), self._memory)
+    def collate(self) -> PixelBatch:
+        return PixelBatch(drop_skipped(self._decoded), self._memory)
 
-    def _image(self, place: int) -> Bytes:
-        height, width = self._shapes[place]
-        end = self._ends[place]
+    def _image(self, position: int) -> Bytes:
+        height, width = self._shapes[position]
+        end = self._ends[position]
         return self._memory[end - 3 * height * width : end].reshape(height, width, 3)
 
     def _decode(self, raw: RawSample, sample: Sample, image: Bytes) -> Pixels:
         decode_photo(sample, image)
-        regions = tuple(self._work.choose(sample, raw.seed, raw.which))
-        masks = self._work.more.array((len(regions), *image.shape[:2]), np.bool_)
+        regions = tuple(self._transform.choose(sample, raw.seed, raw.item_index))
+        masks = self._transform.other_memory.array((len(regions), *image.shape[:2]), np.bool_)
         paint_masks(sample, masks_of(sample, regions), masks)
         labels = None
-        if self._work.labels and sample.labels is not None:
-            labels = self._work.more.array(image.shape[:2], np.uint8)
+        if self._transform.labels and sample.labels is not None:
+            labels = self._transform.other_memory.array(image.shape[:2], np.uint8)
             decode_labels(sample, labels)
-        return Pixels(sample, image, regions, masks, labels, raw.which, raw.seed)
+        return Pixels(sample, image, regions, masks, labels, raw.item_index, raw.seed)
 
 
 def _parse(raw: RawSample, reader: Reader) -> Sample | None:
-    """The sample; None if it is damaged and to be skipped."""
+    """The sample; None if it is damaged and skipped."""
     try:
         return raw.sample()
     except DAMAGED as error:
-        reader.skips.add(error, raw.part, raw.row)
+        reader.skips.skip(error, raw.dataset_index, raw.row)
         return None
 
 
-T = TypeVar("T")
-B = TypeVar("B")
-ExampleFunction = Callable[[Sample, int, int | None], T]
-"""(sample, seed, which) -> example. All chance comes from the seed. `which` numbers the caption,
-phrase... that the sample is given for where it is expanded over them, and is None elsewhere."""
+class RawTransform:
+    """Leaves samples as bytes."""
+
+    def begin(self, request: BatchRequest) -> "_RawBuilder":
+        """Start a batch."""
+        return _RawBuilder(request)
+
+    def cost(self, request: BatchRequest) -> int:
+        """Bytes of the batch."""
+        return request.coded_bytes
+
+
+class _RawBuilder:
+    def __init__(self, request: BatchRequest) -> None:
+        self._request = request
+        self._pieces: list[RawBatch] = []
+
+    def decode(self, raws: RawBatch, _reader: Reader) -> None:
+        self._pieces.append(raws)
+
+    def collate(self) -> RawBatch:
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        pieces = sorted((piece for piece in self._pieces if piece), key=lambda p: p.positions[0])
+        data = [sample for piece in pieces for sample in piece.data]
+        positions = [position for piece in pieces for position in piece.positions]
+        return RawBatch(self._request, data, positions)
+
 
 _DECODED = 8
 """A decoded photo takes about this many times the bytes of the coded one."""
 
 
-class RawTransform:
-    """Samples as bytes."""
-
-    def begin(self, asked: BatchRequest) -> "_Raws":
-        """Begin a batch."""
-        return _Raws(asked)
-
-    def cost(self, asked: BatchRequest) -> int:
-        """Bytes of the batch."""
-        return asked.coded_bytes
-
-
-class _Raws:
-    def __init__(self, asked: BatchRequest) -> None:
-        self._asked = asked
-        self._pieces: list[RawBatch] = []
-
-    def fill(self, raws: RawBatch, _reader: Reader) -> None:
-        self._pieces.append(raws)
-
-    def finish(self) -> RawBatch:
-        if len(self._pieces) == 1:
-            return self._pieces[0]
-        pieces = sorted((piece for piece in self._pieces if piece), key=lambda p: p.places[0])
-        data = [each for piece in pieces for each in piece.data]
-        return RawBatch(self._asked, data, [at for piece in pieces for at in piece.places])
-
-
 class ExampleTransform(Generic[T, B]):
-    """Every sample made into an example by a function, and these into a batch by another."""
+    """Makes an example of each sample by one function, and a batch of them by another."""
 
     def __init__(
         self,
         example: ExampleFunction[T] | Sequence[ExampleFunction[T]],
         collate: Callable[[list[T]], B],
     ) -> None:
-        """Remember the functions; threads call the first one, the caller's thread the second.
+        """Store the functions; threads call `example`, the caller's thread `collate`.
 
         Args:
             example: for all samples, or one for each dataset of a mixture.
-            collate: of a batch's examples.
+            collate: makes the batch from its examples.
         """
         self._example, self._collate = example, collate
 
-    def begin(self, asked: BatchRequest) -> "_Examples[T, B]":
-        """Begin a batch."""
-        examples = self._example
-        chosen = (
-            [examples] * len(asked)
-            if callable(examples)
-            else [examples[part] for part in asked.parts.tolist()]
+    def begin(self, request: BatchRequest) -> "_ExampleBuilder[T, B]":
+        """Start a batch."""
+        function = self._example
+        functions = (
+            [function] * len(request)
+            if callable(function)
+            else [function[index] for index in request.dataset_indices.tolist()]
         )
-        return _Examples(chosen, self._collate)
+        return _ExampleBuilder(functions, self._collate)
 
-    def cost(self, asked: BatchRequest) -> int:
-        """Bytes of the batch, about."""
-        return _DECODED * asked.coded_bytes
+    def cost(self, request: BatchRequest) -> int:
+        """Approximate bytes of the batch."""
+        return _DECODED * request.coded_bytes
 
 
-class _Examples(Generic[T, B]):
+class _ExampleBuilder(Generic[T, B]):
     def __init__(
-        self, examples: Sequence[ExampleFunction[T]], collate: Callable[[list[T]], B]
+        self, functions: Sequence[ExampleFunction[T]], collate: Callable[[list[T]], B]
     ) -> None:
-        self._examples, self._collate = examples, collate
-        self._made: list[tuple[T] | None] = [None] * len(examples)
+        self._functions, self._collate = functions, collate
+        self._examples: list[tuple[T] | None] = [None] * len(functions)
 
-    def fill(self, raws: RawBatch, reader: Reader) -> None:
-        for place, raw in zip(raws.places, raws, strict=True):
+    def decode(self, raws: RawBatch, reader: Reader) -> None:
+        for position, raw in zip(raws.positions, raws, strict=True):
             try:
-                self._made[place] = self._make(self._examples[place], raw, reader)
+                self._examples[position] = self._make(self._functions[position], raw, reader)
             except DAMAGED as error:
-                reader.skips.add(error, raw.part, raw.row)
+                reader.skips.skip(error, raw.dataset_index, raw.row)
 
     @staticmethod
-    def _make(example: ExampleFunction[T], raw: RawSample, reader: Reader) -> tuple[T] | None:
-        """An example of this sample, or of another one, if it can make none."""
-        given: RawSample | None = raw
+    def _make(function: ExampleFunction[T], raw: RawSample, reader: Reader) -> tuple[T] | None:
+        """An example of this sample or, if it cannot make one, of another sample."""
+        candidate: RawSample | None = raw
         for tries in count():
-            if given is None:
+            if candidate is None:
                 return None
             try:
-                return (example(given.sample(), given.seed, given.which),)
+                return (function(candidate.sample(), candidate.seed, candidate.item_index),)
             except ExampleError as error:
-                given = reader.another(given, error, tries)
+                candidate = reader.replacement(candidate, error, tries)
         return None
 
-    def finish(self) -> B:
-        return self._collate(kept(self._made))
+    def collate(self) -> B:
+        return self._collate(drop_skipped(self._examples))
 
 
-def kept(made: Sequence[tuple[T] | None]) -> list[T]:
-    """What was made of those that were not skipped.
+def drop_skipped(decoded: Sequence[tuple[T] | None]) -> list[T]:
+    """The values that are there; None stands for a skipped sample.
 
     Raises:
-        LoadError: if all were.
+        LoadError: if all samples were skipped.
     """
-    found = [each[0] for each in made if each is not None]
-    if not found:
+    values = [each[0] for each in decoded if each is not None]
+    if not values:
         raise LoadError("every sample of the batch was skipped")
-    return found
+    return values
+
+
+def as_list(examples: list[T]) -> list[T]:
+    """The batch is the list of its examples."""
+    return examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputArguments:
+    """The arguments of a loader that say what a batch is (see `Loader`), checked.
+
+    Attributes:
+        supported: values of `decode` that the loader can do.
+    """
+
+    decode: Decode
+    example: ExampleFunction[Any] | Sequence[ExampleFunction[Any]] | None
+    collate: Collate | None
+    masks: ChooseMasks | None
+    labels: bool
+    device: Any = None
+    supported: Sequence[Decode] = ("raw", "cpu")
+
+    def __post_init__(self) -> None:
+        """Check that the arguments fit each other.
+
+        Raises:
+            LoadError: naming the arguments that contradict each other.
+        """
+        if self.decode not in self.supported:
+            *names, last = map(repr, self.supported)
+            more = "" if "cuda" in self.supported else "; shards.load.torch.ShardLoader has 'cuda'"
+            raise LoadError(
+                f"decode is {self.decode!r}; expected {', '.join(names)} or {last}{more}"
+            )
+        for first, second, reason in self._conflicts():
+            raise LoadError(f"{first} and {second} contradict each other: {reason}")
+
+    def _conflicts(self) -> Iterator[tuple[str, str, str]]:
+        """(argument, other argument, reason) of each pair that contradicts."""
+        decode = f"decode={self.decode!r}"
+        pixels = {"masks": self.masks is not None, "labels=True": self.labels}
+        given = [name for name, is_given in pixels.items() if is_given]
+        if self.example is not None:
+            others = [decode] if self.decode != "cpu" else []
+            others += [*given, *(["device"] if self.device is not None else [])]
+            for other in others:
+                yield "example", other, "the example function decodes what it needs; leave one out"
+        elif self.collate is not None:
+            yield "collate", "example=None", "collate takes the examples of a batch; give both"
+        if self.decode == "raw":
+            for name in given:
+                yield name, decode, "raw samples are not decoded; take decode='cpu'"
+        if self.decode == "cuda" and self.labels:
+            yield "labels=True", decode, "only the CPU decodes label maps; take decode='cpu'"
+        if self.decode != "cuda" and self.device is not None:
+            yield "device", decode, "only decode='cuda' uses a device; leave device out"
+
+    def to_transform(self, datasets: int, memory: Callable[[], Allocator]) -> BatchTransform[Any]:
+        """The transform for `raw`, `cpu` or an example function.
+
+        Args:
+            datasets: number of datasets of the data.
+            memory: makes an allocator, for photos and for other arrays.
+
+        Raises:
+            LoadError: if there is one example function per dataset, but not for each.
+        """
+        if self.example is None:
+            if self.decode == "raw":
+                return RawTransform()
+            return PixelTransform(self.masks or no_masks, self.labels, memory(), memory())
+        if not callable(self.example) and len(self.example) != datasets:
+            raise LoadError(
+                f"example has {len(self.example)} functions, the data {datasets} datasets; give "
+                f"one function for all, or one for each"
+            )
+        return ExampleTransform(self.example, self.collate or as_list)

@@ -15,9 +15,9 @@ from bench.peers.loaders.data import OURS, members, photo_of_size, with_photos, 
 from bench.peers.loaders.formats import write_formats
 from bench.peers.loaders.large import write_large
 from bench.peers.loaders.race import Setting, race
-from bench.peers.loaders.steady_disk import held_to
+from bench.peers.loaders.steady_disk import limited_to
+from bench.peers.loaders.tables import table
 from bench.peers.loaders.timed import Timed
-from bench.peers.loaders.told import table
 from bench.peers.loaders.way import Task
 from shards.layout import read_split
 from shards.manifest import read_manifest
@@ -25,7 +25,7 @@ from shards.sample import Size
 
 pytestmark = [pytest.mark.consumers, pytest.mark.filterwarnings("ignore")]
 SAMPLES, BATCH, SIZE = 48, 4, Size(24, 32)
-LOOKED_AT = [name for name, way in registry.WAYS.items() if way.look is not None]
+STORED = [name for name, way in registry.WAYS.items() if way.to_stored is not None]
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +47,15 @@ def task(root: Path) -> Task:
     return Task(root, BATCH, 0, 1, SAMPLES, size)
 
 
-@pytest.mark.parametrize("name", LOOKED_AT)
+@pytest.mark.parametrize("name", STORED)
 def test_same_samples(root, name) -> None:
     way = registry.WAYS[name]
-    if way.lacks:
-        pytest.skip(f"`make bench-loader` installs {', '.join(way.lacks)}")
-    assert way.look is not None
+    if way.missing:
+        pytest.skip(f"`make bench-loader` installs {', '.join(way.missing)}")
+    assert way.to_stored is not None
     stored = {key: (photo, annotations) for key, photo, annotations in members(root)}
     opened = way.open(task(root))
-    found = [sample for item in islice(opened, SAMPLES) for sample in way.look(item)]
+    found = [sample for item in islice(opened, SAMPLES) for sample in way.to_stored(item)]
     assert len(found) == SAMPLES
     for key, photo, annotations in found:
         assert stored[key] == (bytes(photo), bytes(annotations))
@@ -72,8 +72,8 @@ def test_reading_alone_reads_all(root, name) -> None:
 @pytest.mark.parametrize("name", contests.DECODED)
 def test_decoding_gives_as_many(root, name) -> None:
     way = registry.WAYS[name]
-    if way.lacks:
-        pytest.skip(f"`make bench-loader` installs {', '.join(way.lacks)}")
+    if way.missing:
+        pytest.skip(f"`make bench-loader` installs {', '.join(way.missing)}")
     assert sum(way.count(item) for item in way.open(task(root))) == SAMPLES
 
 
@@ -91,10 +91,10 @@ def test_a_race_in_processes(root) -> None:
         assert set(made.rows[0].facts) == facts
 
 
-def test_a_disk_is_held_to_a_rate(tmp_path) -> None:
+def test_a_disk_is_limited_to_a_rate(tmp_path) -> None:
     home = Path("/proc/self/cgroup").read_text()
     try:
-        with held_to(tmp_path, 123_456_789):
+        with limited_to(tmp_path, 123_456_789):
             assert Path("/proc/self/cgroup").read_text() != home
             [group] = Path("/sys/fs/cgroup").glob(f"**/glamm-shards-bench-{os.getpid()}")
             limits = [*group.glob("io.max"), *group.glob("blkio.throttle.read_bps_device")]

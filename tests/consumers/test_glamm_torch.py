@@ -67,9 +67,9 @@ def test_a_loader_returns_examples(converted, expand):
 
 def test_every_batch_of_the_references_mixture_has_one_family(converted):
     mixture = loading.Mixture.read("finetune", converted)
-    examples = examples_for(mixture, Settings(clip_side=8, sam_side=16))
-    families = {each.source: each.family for each in examples}
-    loader = loading.ShardLoader(mixture, 4, example=examples, pace=loading.LoaderOptions(skip=99))
-    batches = [{families[each[0].partition("-")[0]] for each in batch} for batch in loader]
-    assert {len(each) for each in batches} == {1}
-    assert set.union(*batches) == {"seg", "reg", "cap"}
+    made = examples_for(mixture, Settings(clip_side=8, sam_side=16))
+    families = {each.source: each.family for each in made}
+    loader = loading.ShardLoader(mixture, 4, example=made, options=loading.LoaderOptions(skip=99))
+    found = [{families[each[0].partition("-")[0]] for each in batch} for batch in loader]
+    assert {len(each) for each in found} == {1}
+    assert set.union(*found) == {"seg", "reg", "cap"}

@@ -37,7 +37,7 @@ def test_photos_and_masks_are_those_of_the_cpu(folder):
         assert here.sample == there.sample
         image = there.image.permute(1, 2, 0).cpu().numpy()
         difference = np.abs(image.astype(int) - here.image)
-        # nvJPEG rounds otherwise, and interpolates colour otherwise at edges
+        # nvJPEG rounds differently, and interpolates colour differently at edges
         assert np.mean(difference) < 1
         assert np.percentile(difference, 99) <= 12
         assert np.array_equal(there.masks.cpu().numpy(), here.masks)
@@ -46,26 +46,26 @@ def test_photos_and_masks_are_those_of_the_cpu(folder):
 def test_a_letterbox_is_that_of_the_cpu(folder):
     for here, there in both(folder):
         alone, sizes = letterbox([torch.from_numpy(here.image).permute(2, 0, 1)], 512, MEAN, STD)
-        found, found_sizes = letterbox([there.image.cpu().to("cuda")], 512, MEAN, STD)
-        assert sizes == found_sizes
-        assert (alone - found.cpu()).abs().mean() < 0.05
+        on_gpu, gpu_sizes = letterbox([there.image.cpu().to("cuda")], 512, MEAN, STD)
+        assert sizes == gpu_sizes
+        assert (alone - on_gpu.cpu()).abs().mean() < 0.05
 
 
 def test_memory_for_the_gpu_is_pinned(folder):
-    batch = next(iter(ShardLoader(folder, 2, pace=LoaderOptions(threads=1))))
+    batch = next(iter(ShardLoader(folder, 2, options=LoaderOptions(threads=1))))
     assert torch.from_numpy(batch.memory).is_pinned()
 
 
-def test_a_copy_that_nobody_waits_for_has_the_right_pixels(folder):
+def test_an_asynchronous_copy_has_the_right_pixels(folder):
     def load():
-        return ShardLoader(folder, 2, shuffle=False, pace=LoaderOptions(threads=1))
+        return ShardLoader(folder, 2, shuffle=False, options=LoaderOptions(threads=1))
 
     def copy(batch):
         return torch.from_numpy(batch.memory).to("cuda", non_blocking=True)
 
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
-        torch.cuda._sleep(10**9)  # copies wait until all batches were made
+        torch.cuda._sleep(10**9)  # the copies wait until all batches are loaded
         there = [copy(batch) for batch in load()]
     stream.synchronize()
     for batch, copied in zip(load(), there, strict=True):

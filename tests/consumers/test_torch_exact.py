@@ -33,8 +33,8 @@ def splits(tmp_path_factory):
     return {count: write_split(folder / str(count), sizes) for count, sizes in SHARDS.items()}
 
 
-def seeded(sample, seed, which):
-    return sample.key, seed, which
+def seeded(sample, seed, item_index):
+    return sample.key, seed, item_index
 
 
 def identity(batch):
@@ -80,14 +80,14 @@ def test_a_stateful_data_loader_of_a_rank_goes_on_at_every_step(splits, workers)
     assert len(undisturbed) == 5
     for stop in range(1, len(undisturbed)):
         loader = make()
-        found = list(islice(loader, stop))
+        results = list(islice(loader, stop))
         state = loader.state_dict()
         again = make()
         again.load_state_dict(state)
-        assert found + list(again) == undisturbed
+        assert results + list(again) == undisturbed
 
 
-def die(sample, _seed, _which):
+def die(sample, _seed, _item_index):
     if sample.key.endswith("7"):
         os.kill(os.getpid(), signal.SIGKILL)
     return sample.key
@@ -104,15 +104,15 @@ def test_a_worker_that_dies_is_an_error(splits):
 def test_epochs_of_decoding_leak_nothing(converted, way):
     """A hundred epochs more hold as many files and threads as ten did, and no more memory."""
     small = Settings(clip_side=28, sam_side=64)
-    pace = LoaderOptions(threads=2)
+    options = LoaderOptions(threads=2)
     folder = converted / "refcoco" / "train"
     if way == "pixels":
-        loader = ShardLoader(folder, 2, masks=all_masks, pace=pace)
+        loader = ShardLoader(folder, 2, masks=all_masks, options=options)
     elif way == "glamm":
-        loader = ShardLoader(folder, 2, example=examples_for(folder, small), pace=pace)
+        loader = ShardLoader(folder, 2, example=examples_for(folder, small), options=options)
     elif way == "mixture":
         mixture = Mixture.of({"mix": {"refcoco": 1, "ade20k": 1}, "epoch_steps": 4}, converted)
-        loader = ShardLoader(mixture, 2, example=examples_for(mixture, small), pace=pace)
+        loader = ShardLoader(mixture, 2, example=examples_for(mixture, small), options=options)
     else:
         dataset = ShardDataset(folder, 2, example=seeded)
         loader = DataLoader(dataset, batch_size=2, num_workers=1, collate_fn=identity)
@@ -121,10 +121,10 @@ def test_epochs_of_decoding_leak_nothing(converted, way):
     files, threads, pages = held()
     for _ in range(100):
         list(loader)
-    found = held_in_the_end(files, threads)
-    assert found[0] <= files
-    assert found[1] <= threads
-    assert found[2] - pages < 2000  # 8 MB: less than a photo an epoch
+    results = held_in_the_end(files, threads)
+    assert results[0] <= files
+    assert results[1] <= threads
+    assert results[2] - pages < 2000  # 8 MB: less than a photo an epoch
 
 
 RANK = """
@@ -132,14 +132,14 @@ import os, sys
 from datetime import timedelta
 import torch
 from torch import distributed
-from shards.load.torch import Pace, ShardLoader
+from shards.load.torch import LoaderOptions, ShardLoader
 
 split, rendezvous, rank, skip, dies = sys.argv[1:]
 distributed.init_process_group(
     "gloo", init_method=f"file://{rendezvous}", rank=int(rank), world_size=2,
     timeout=timedelta(seconds=30),
 )
-loader = ShardLoader(split, 5, decode="raw", pace=Pace(threads=2, skip=int(skip)))
+loader = ShardLoader(split, 5, decode="raw", options=LoaderOptions(threads=2, skip=int(skip)))
 steps = samples = 0
 for batch in loader:
     count = torch.tensor([len(batch)])
@@ -154,7 +154,7 @@ print(steps, samples, loader.skipped)
 
 
 def run_two(split, folder, *, skip=0, dies="nobody"):
-    """(exit status, output, errors) of two ranks; it is an error of this test if one goes on."""
+    """(exit status, output, errors) of two ranks; it is an error of this test if one continues."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     ranks = [
         subprocess.Popen(
@@ -167,15 +167,15 @@ def run_two(split, folder, *, skip=0, dies="nobody"):
         for rank in range(2)
     ]
     try:
-        said = [rank.communicate(timeout=120) for rank in ranks]
+        outputs = [rank.communicate(timeout=120) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
-    return [(rank.returncode, *each) for rank, each in zip(ranks, said, strict=True)]
+    return [(rank.returncode, *each) for rank, each in zip(ranks, outputs, strict=True)]
 
 
 def damaged(folder):
-    """A split of which one sample's bytes were changed: one rank comes to it."""
+    """A split with one damaged sample, which one rank reads."""
     split = write_split(folder / "damaged", [20, 20, 20])
     path = sorted(split.glob("*.tar"))[1]
     content = bytearray(path.read_bytes())
@@ -184,11 +184,11 @@ def damaged(folder):
     return split
 
 
-def test_two_ranks_of_which_one_finds_damage(tmp_path):
-    """It says what is damaged and ends; the other one learns of it and ends as well."""
-    found = run_two(damaged(tmp_path), tmp_path)
-    assert all(status == 1 for status, *_ in found)
-    errors = [error for *_, error in found]
+def test_two_ranks_of_which_one_reads_damage(tmp_path):
+    """It reports the damage and ends; torch.distributed then ends the other."""
+    results = run_two(damaged(tmp_path), tmp_path)
+    assert all(status == 1 for status, *_ in results)
+    errors = [error for *_, error in results]
     wrong = [error for error in errors if "CorruptShardError" in error]
     assert len(wrong) == 1
     assert "small-train-000001.tar, byte 0" in wrong[0]
@@ -196,11 +196,11 @@ def test_two_ranks_of_which_one_finds_damage(tmp_path):
     assert "RuntimeError" in other or "DistBackendError" in other
 
 
-def test_two_ranks_that_skip_what_is_damaged(tmp_path):
-    """Both come to the end together: a batch was shorter, none was missing."""
-    found = run_two(damaged(tmp_path), tmp_path, skip=1)
-    assert [status for status, *_ in found] == [0, 0]
-    (first, second) = (output.split() for _, output, _ in found)
+def test_two_ranks_that_skip_damage(tmp_path):
+    """Both finish: one batch is shorter, none is missing."""
+    results = run_two(damaged(tmp_path), tmp_path, skip=1)
+    assert [status for status, *_ in results] == [0, 0]
+    (first, second) = (output.split() for _, output, _ in results)
     assert first[:2] == second[:2] == ["6", "59"]
     assert sorted((first[2], second[2])) == ["0", "1"]
 
@@ -208,8 +208,8 @@ def test_two_ranks_that_skip_what_is_damaged(tmp_path):
 @pytest.mark.parametrize("dies", ["0", "1"])
 def test_two_ranks_of_which_one_is_killed(tmp_path, dies):
     split = write_split(tmp_path / "small", [20, 20, 20])
-    found = run_two(split, tmp_path, dies=dies)
-    assert found[int(dies)][0] == -signal.SIGKILL
-    status, _, error = found[1 - int(dies)]
+    results = run_two(split, tmp_path, dies=dies)
+    assert results[int(dies)][0] == -signal.SIGKILL
+    status, _, error = results[1 - int(dies)]
     assert status == 1
     assert "all_reduce" in error

@@ -1,4 +1,4 @@
-"""Loading for PyTorch: the same batches by threads, by worker processes, and after a stop."""
+"""Loading for PyTorch: the same batches by threads, by worker processes, and after a restart."""
 
 import multiprocessing
 import os
@@ -34,11 +34,11 @@ def split(tmp_path_factory):
     return write_split(tmp_path_factory.mktemp("split") / "small", [9, 1, 20, 3, 17, 11])
 
 
-def of_loader(split, batch_size=5, **settings):
-    return [numbers(batch) for batch in ShardLoader(split, batch_size, decode="raw", **settings)]
+def of_loader(split, batch_size=5, **arguments):
+    return [numbers(batch) for batch in ShardLoader(split, batch_size, decode="raw", **arguments)]
 
 
-def number_of(sample, _seed, _which):
+def number_of(sample, _seed, _item_index):
     return int(sample.key.removeprefix("small-"))
 
 
@@ -65,7 +65,7 @@ def test_a_data_loader_gives_the_same_batches(split, workers, whole):
     assert len(set(chain.from_iterable(second))) == 60
 
 
-def test_persistent_workers_hear_of_the_epoch(split):
+def test_persistent_workers_follow_set_epoch(split):
     dataset = ShardDataset(split, 5, example=number_of)
     loader = DataLoader(
         dataset, batch_size=5, num_workers=2, persistent_workers=True, collate_fn=identity
@@ -115,11 +115,11 @@ def test_a_stateful_data_loader_goes_on_at_every_step(split, workers):
     assert undisturbed == of_loader(split)
     for stop in (1, 2, 5, 11):
         loader = make()
-        found = list(islice(loader, stop))
+        result = list(islice(loader, stop))
         state = loader.state_dict()
         again = make()
         again.load_state_dict(state)
-        assert found + list(again) == undisturbed
+        assert result + list(again) == undisturbed
 
 
 def test_other_workers_do_not_take_over_a_workers_state(split):
@@ -141,25 +141,27 @@ def test_a_state_of_a_dataset_outside_workers(split):
         dataset.set_epoch(3)
         assert list(islice(dataset, stop)) == whole[:stop]
         state = dataset.state_dict()
-        for say in (lambda _: None, lambda other: other.set_epoch(3)):
+        for call in (lambda _: None, lambda other: other.set_epoch(3)):
             other = make()
             other.load_state_dict(state)
-            say(other)
+            call(other)
             assert list(other) == whole[stop:]
-            assert list(other) == whole  # until it hears of another epoch
+            assert list(other) == whole  # until another epoch is set
             other.set_epoch(4)
             assert sorted(other) != whole
-        with pytest.raises(LoadError, match="That of a worker is for a ShardDataset"):
+        with pytest.raises(
+            LoadError, match="A state of a DataLoader's worker is for a ShardDataset"
+        ):
             ShardLoader(split, 5).load_state_dict(state)
 
 
-def test_a_dataset_hears_of_no_epoch_that_cannot_be(split):
+def test_a_dataset_refuses_epochs_out_of_range(split):
     with pytest.raises(LoadError, match="epoch -1"):
         ShardDataset(split, 5).set_epoch(-1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
+def test_skipped_samples_do_not_shorten_a_rank(tmp_path, workers):
     folder = write_split(tmp_path / "small", [20, 20])
     for tar in folder.glob("*.tar"):
         content = bytearray(tar.read_bytes())
@@ -171,7 +173,7 @@ def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
             folder,
             5,
             example=number_of,
-            pace=LoaderOptions(threads=0, skip=2),
+            options=LoaderOptions(threads=0, skip=2),
             rank=rank,
             world_size=2,
         )
@@ -180,15 +182,15 @@ def test_skipped_samples_leave_no_rank_behind(tmp_path, workers):
     ranks = [batches(rank) for rank in range(2)]
     assert [len(each) for each in ranks] == [4, 4]
     assert {len(batch) for each in ranks for batch in each} == {5}
-    expected = [set(of_loader(folder, pace=LoaderOptions(skip=2), rank=r, world_size=2)[n])
+    expected = [set(of_loader(folder, options=LoaderOptions(skip=2), rank=r, world_size=2)[n])
                 for r in range(2) for n in range(4)]  # fmt: skip
     assert [set(batch) for each in ranks for batch in each] == expected
 
 
-def test_nothing_is_left_to_take_the_place_of_what_is_skipped(tmp_path):
+def test_a_batch_of_which_every_sample_is_skipped(tmp_path):
     folder = write_split(tmp_path / "small", [5])
     min(folder.glob("*.tar")).unlink()
-    dataset = ShardDataset(folder, 5, example=number_of, pace=LoaderOptions(threads=0, skip=9))
+    dataset = ShardDataset(folder, 5, example=number_of, options=LoaderOptions(threads=0, skip=9))
     with pytest.raises(LoadError, match="every sample of the batch was skipped"):
         list(dataset)
 
@@ -229,8 +231,8 @@ def test_masks_on_a_device_are_those_of_the_cpu(converted):
             masks = [each.mask for each in sample.regions if each.mask is not None]
             if masks:
                 runs = decode_counts([mask.counts for mask in masks], sample.image.size)
-                found = paint_runs(runs, torch.device("cpu")).numpy()
-                assert np.array_equal(found, np.stack([decode_mask(mask) for mask in masks]))
+                result = paint_runs(runs, torch.device("cpu")).numpy()
+                assert np.array_equal(result, np.stack([decode_mask(mask) for mask in masks]))
                 painted += len(masks)
     assert painted > 100
 
@@ -238,20 +240,20 @@ def test_masks_on_a_device_are_those_of_the_cpu(converted):
 def test_a_letterbox_is_what_pillow_and_plain_numbers_give():
     from PIL import Image
 
-    chance = np.random.default_rng(0)
-    small = chance.integers(0, 256, (12, 20, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (12, 20, 3), np.uint8)
     image = np.array(Image.fromarray(small).resize((400, 240), Image.Resampling.BICUBIC))
     mean, std = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
-    (found,), (size,) = letterbox([torch.from_numpy(image).permute(2, 0, 1)], 128, mean, std)
+    (result,), (size,) = letterbox([torch.from_numpy(image).permute(2, 0, 1)], 128, mean, std)
     assert (size.height, size.width) == (77, 128)
     resized = np.asarray(Image.fromarray(image).resize((128, 77), Image.Resampling.BILINEAR))
     expected = (resized.astype(float) - mean) / std
-    inside = found[:, :77].permute(1, 2, 0).numpy()
+    inside = result[:, :77].permute(1, 2, 0).numpy()
     assert np.abs((inside - expected) * std).max() <= 1.01
-    assert not found[:, 77:].any()
+    assert not result[:, 77:].any()
 
 
-def test_the_gpu_path_says_what_is_missing(split):
+def test_decode_cuda_says_what_is_missing(split):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     loader = ShardLoader(split, 5, decode="cuda", device="cpu")
@@ -259,35 +261,35 @@ def test_the_gpu_path_says_what_is_missing(split):
         next(iter(loader))
 
 
-def test_unknown_ways_of_decoding_are_refused(split):
+def test_unknown_values_of_decode_are_refused(split):
     with pytest.raises(LoadError, match="decode is 'gpu'; expected 'raw', 'cpu' or 'cuda'"):
         ShardLoader(split, 5, decode="gpu")  # type: ignore[arg-type]
 
 
 def test_rank_and_world_size_from_the_environment(split, monkeypatch):
     alone = of_loader(split, 6)
-    found = []
+    result = []
     for rank in range(2):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", "2")
-        found.append(of_loader(split, 3))
-    assert [a + b for a, b in zip(*found, strict=True)] == alone
+        result.append(of_loader(split, 3))
+    assert [a + b for a, b in zip(*result, strict=True)] == alone
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(LoadError, match="WORLD_SIZE is 'two'; expected a number"):
         of_loader(split)
 
 
 def test_a_hundred_epochs_leak_nothing(split):
-    loader = ShardLoader(split, 5, decode="raw", pace=LoaderOptions(threads=2))
+    loader = ShardLoader(split, 5, decode="raw", options=LoaderOptions(threads=2))
     for _ in range(10):
         list(loader)
     files, threads, pages = held()
     for _ in range(100):
         list(loader)
-    found = held_in_the_end(files, threads)
-    assert found[0] <= files
-    assert found[1] <= threads
-    assert found[2] - pages < 1000  # 4 MB
+    result = held_in_the_end(files, threads)
+    assert result[0] <= files
+    assert result[1] <= threads
+    assert result[2] - pages < 1000  # 4 MB
 
 
 RANK = """
@@ -295,7 +297,7 @@ import sys
 from datetime import timedelta
 import torch
 from torch import distributed
-from shards.load.torch import Pace, ShardLoader
+from shards.load.torch import LoaderOptions, ShardLoader
 from tests.loading import numbers
 
 split, stop, rendezvous, rank, world, state = sys.argv[1:]
@@ -303,7 +305,7 @@ distributed.init_process_group(
     "gloo", init_method=f"file://{rendezvous}", rank=int(rank), world_size=int(world),
     timeout=timedelta(seconds=60),
 )
-loader = ShardLoader(split, 12 // int(world), decode="raw", pace=Pace(threads=2))
+loader = ShardLoader(split, 12 // int(world), decode="raw", options=LoaderOptions(threads=2))
 loader.load_state_dict(eval(state)) if state else None
 for step, batch in enumerate(loader, 1):
     mine = torch.tensor(numbers(batch))
@@ -342,9 +344,9 @@ def run_ranks(split, folder, world, stop, state=""):
         )
         for rank in range(world)
     ]
-    said = [rank.communicate(timeout=120)[0] for rank in ranks]
+    outputs = [rank.communicate(timeout=120)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0] * world
-    lines = said[0].splitlines()
+    lines = outputs[0].splitlines()
     batches = [line for line in lines if line.startswith("[")]
     return batches, next(line[6:] for line in lines if line.startswith("state "))
 
@@ -357,9 +359,9 @@ def test_processes_that_stop_and_go_on(split, tmp_path):
     assert "'epoch': 1, 'batch': 0" in after
 
 
-def test_the_format_is_read_without_torch():
+def test_the_loader_does_not_import_torch():
     program = (
-        "import sys, shards.load.loader, shards.load.loader, shards.load.transforms\n"
+        "import sys, shards.load.loader, shards.load.transforms\n"
         "assert not {'torch', 'ray', 'convert', 'lmdb'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(REPOSITORY))

@@ -10,7 +10,6 @@ from shards.classes import ClassInfo
 from shards.errors import DecodeError
 from shards.glamm import Examples, Settings
 from shards.load.batches import LoaderOptions
-from shards.load.transforms import ExampleTransform
 from shards.pixels import encode_mask
 from shards.sample import EncodedImage, LabelMap, Region, Rle, Sample, Size
 from tests.loading import make_loader, write_split
@@ -67,14 +66,15 @@ def test_a_damaged_annotation_is_skipped_not_replaced(  # noqa: PLR0913, PLR0917
     tmp_path, examples, make, damage, reason, threads
 ):
     folder = write_split(tmp_path / "small", [6], make=lambda number: make(number, damage))
-    transform = ExampleTransform(examples.example, list)
     options = LoaderOptions(threads=threads, skip=1)
-    loader = make_loader(folder, 6, work=transform, pace=options, seed=1)
+    loader = make_loader(folder, 6, example=examples.example, options=options, seed=1)
     (batch,) = loader
     keys = [example.key for example in batch]
     assert len(keys) == 5
     assert not {f"small-{DAMAGED:06d}", f"small-{WITHOUT_MASK:06d}"} & set(keys)
     assert (loader.skipped, loader.replaced) == (1, 1)
-    strict = make_loader(folder, 6, work=transform, pace=LoaderOptions(threads=threads))
+    strict = make_loader(
+        folder, 6, example=examples.example, options=LoaderOptions(threads=threads)
+    )
     with pytest.raises(DecodeError, match=reason):
         list(strict)

@@ -1,4 +1,4 @@
-"""Batches are made of the right bytes, in the right order, whoever makes them."""
+"""Batches hold the right bytes in the right order, with any ranks, threads and restarts."""
 
 import pickle
 import threading
@@ -16,7 +16,6 @@ from shards.errors import CorruptShardError, ExampleError, LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture, MixtureDataset, shipped_mixes
 from shards.load.reading.split import Selection, Split
-from shards.load.transforms import ExampleTransform
 from tests.loading import make_loader, make_sample, numbers, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -31,7 +30,7 @@ def splits(tmp_path_factory):
     return {count: write_split(folder / str(count), sizes) for count, sizes in SHARDS.items()}
 
 
-def given_by(loader):
+def load_all(loader):
     return [numbers(batch) for batch in loader]
 
 
@@ -39,10 +38,12 @@ def given_by(loader):
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("shards", SHARDS)
 def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, threads):
-    pace = LoaderOptions(threads=threads)
-    alone = given_by(make_loader(splits[shards], BATCH, tail="pad"))
+    options = LoaderOptions(threads=threads)
+    alone = load_all(make_loader(splits[shards], BATCH, tail="pad"))
     ranks = [
-        given_by(make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad"))
+        load_all(
+            make_loader(splits[shards], BATCH, rank=rank, world=world, options=options, tail="pad")
+        )
         for rank in range(world)
     ]
     assert {len(batches) for batches in ranks} == {len(alone)}
@@ -57,11 +58,11 @@ def test_ranks_share_every_sample_in_equal_batches(splits, shards, world, thread
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
-        ("drop", ": 2 batches of 12 for each of 2 ranks in an epoch; 13 of 61 samples fill no"),
+        ("drop", ": 2 batches of 12 for each of 2 ranks in an epoch; 13 of 61 samples do not "),
         ("pad", ": 3 batches of 12 for each of 2 ranks in an epoch; the last is filled with 11 "),
     ],
 )
-def test_what_fills_no_batch_is_said_once(splits, caplog, tail, words):
+def test_samples_that_do_not_fill_a_batch_are_logged_once(splits, caplog, tail, words):
     caplog.set_level("INFO", "shards.load")
     for rank in range(2):
         make_loader(splits[7], BATCH, rank=rank, world=2, tail=tail)
@@ -70,7 +71,7 @@ def test_what_fills_no_batch_is_said_once(splits, caplog, tail, words):
 
 
 @pytest.mark.parametrize("shards", SHARDS)
-def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
+def test_a_job_that_stops_anywhere_continues_as_if_it_had_not(splits, shards):
     """On eight ranks, then on two, then on eight: at every step."""
 
     def ranks(world, state, epochs):
@@ -88,27 +89,27 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(splits, shards):
 
     undisturbed = [batch for batch, _ in ranks(1, None, 3)]
     for stop in range(1, len(undisturbed)):
-        found: list[list[int]] = []
+        loaded: list[list[int]] = []
         state, world = None, 8
-        while len(found) < len(undisturbed):
+        while len(loaded) < len(undisturbed):
             for batch, after in ranks(world, state, 3):
-                found.append(batch)
-                if len(found) % stop == 0 or len(found) == len(undisturbed):
+                loaded.append(batch)
+                if len(loaded) % stop == 0 or len(loaded) == len(undisturbed):
                     state = after
                     break
             world = 10 - world
-        assert found == undisturbed
+        assert loaded == undisturbed
 
 
 @given(stop=st.integers(0, 4), threads=st.sampled_from(THREADS))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_was_made_ahead_is_not_forgotten(splits, stop, threads):
-    pace = LoaderOptions(threads=threads, prefetch=3)
-    loader = make_loader(splits[7], 12, pace=pace)
-    found = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
+def test_prefetched_batches_are_not_lost_at_a_stop(splits, stop, threads):
+    options = LoaderOptions(threads=threads, prefetch=3)
+    loader = make_loader(splits[7], 12, options=options)
+    loaded = [numbers(batch) for _, batch in zip(range(stop), loader, strict=False)]
     fresh = make_loader(splits[7], 12)
     fresh.load_state_dict(loader.state_dict())
-    assert found + given_by(fresh) == given_by(make_loader(splits[7], 12))
+    assert loaded + load_all(fresh) == load_all(make_loader(splits[7], 12))
 
 
 def test_a_state_is_small_and_plain(splits):
@@ -122,7 +123,7 @@ def test_a_state_is_small_and_plain(splits):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"batch_size": 12}, "ranks x batch_size = 12"),
         ({"data": "another"}, "other data or another order"),
@@ -131,18 +132,21 @@ def test_a_state_is_small_and_plain(splits):
         ({"epoch": -1}, "epoch -1"),
         ({"epoch": 2**40}, "epoch 1099511627776; expected 0 or more"),
         ({"batch": -1}, "batch -1"),
-        ({"batch": 10}, "a state of batch 10, where epoch 0 has 10"),
-        ({"workers": 2, "inside": 0}, "it has inside, workers. That of a worker is for"),
+        ({"batch": 10}, "a state of batch 10, but epoch 0 has 10 batches"),
+        (
+            {"workers": 2, "inside": 0},
+            "it has inside, workers. A state of a DataLoader's worker is",
+        ),
     ],
 )
-def test_the_state_of_another_is_refused(splits, change, said):
+def test_states_that_are_refused(splits, change, message):
     loader = make_loader(splits[7], 6)
-    with pytest.raises(LoadError, match=said):
+    with pytest.raises(LoadError, match=message):
         loader.load_state_dict(loader.state_dict() | change)
 
 
 @pytest.mark.parametrize("epoch", [-1, 2**63])
-def test_epochs_that_cannot_be(splits, epoch):
+def test_epochs_out_of_range(splits, epoch):
     with pytest.raises(LoadError, match=f"epoch {epoch}; expected 0 or more"):
         make_loader(splits[7], 6).set_epoch(epoch)
 
@@ -150,36 +154,36 @@ def test_epochs_that_cannot_be(splits, epoch):
 @pytest.mark.parametrize(
     "settings", [{"threads": -1}, {"prefetch": -2}, {"memory": -1}, {"skip": "many"}]
 )
-def test_paces_that_cannot_be(settings):
-    with pytest.raises(LoadError, match=f"{next(iter(settings))} of a Pace is .*0 or more"):
+def test_options_out_of_range(settings):
+    with pytest.raises(LoadError, match=f"LoaderOptions: {next(iter(settings))} is .*0 or more"):
         LoaderOptions(**settings)
 
 
 def test_other_orders_have_other_states(splits):
-    said = {
+    digests = {
         make_loader(splits[7], 6, **order).state_dict()["data"]
         for order in ({}, {"seed": 1}, {"block": 3}, {"shuffle": False}, {"streams": 2})
     }
-    said.add(make_loader(splits[7], 6, chosen=Selection(expand="phrases")).state_dict()["data"])
-    assert len(said) == 6
+    digests.add(make_loader(splits[7], 6, expand="phrases").state_dict()["data"])
+    assert len(digests) == 6
 
 
 def test_epochs_follow_each_other_and_can_be_set(splits):
     loader = make_loader(splits[7], 6)
-    first, second = given_by(loader), given_by(loader)
+    first, second = load_all(loader), load_all(loader)
     assert loader.epoch == 2
     assert first != second
     loader.set_epoch(1)
-    assert given_by(loader) == second
+    assert load_all(loader) == second
     loader.set_epoch(0)
-    kept = [numbers(batch) for _, batch in zip(range(3), loader, strict=False)]
-    loader.set_epoch(0)  # it is there already: nothing is given twice
-    assert kept + given_by(loader) == first
+    before = [numbers(batch) for _, batch in zip(range(3), loader, strict=False)]
+    loader.set_epoch(0)  # the loader is in this epoch: no batch comes twice
+    assert before + load_all(loader) == first
 
 
 def test_stored_order(splits):
     loader = make_loader(splits[7], 10, shuffle=False, tail="pad")
-    assert list(chain.from_iterable(given_by(loader)))[:61] == list(range(61))
+    assert list(chain.from_iterable(load_all(loader)))[:61] == list(range(61))
 
 
 def test_bytes_are_those_of_the_sample(splits):
@@ -190,42 +194,47 @@ def test_bytes_are_those_of_the_sample(splits):
 
 
 def test_a_sample_for_each_phrase(splits):
-    loader = make_loader(splits[7], 10, chosen=Selection(expand="phrases"), tail="pad")
-    given_ = [
-        (number, raw.which) for b in loader for number, raw in zip(numbers(b), b, strict=True)
+    loader = make_loader(splits[7], 10, expand="phrases", tail="pad")
+    loaded = [
+        (number, raw.item_index) for b in loader for number, raw in zip(numbers(b), b, strict=True)
     ]
-    expected = {(number, which) for number in range(61) for which in range(number % 10)}
-    assert set(given_) == expected
-    assert len(given_) - len(expected) < 10
+    expected = {(number, item) for number in range(61) for item in range(number % 10)}
+    assert set(loaded) == expected
+    assert len(loaded) - len(expected) < 10
 
 
-def test_a_question_chooses(splits):
-    chosen = Selection("classes contains 'dog' and phrases > 4", "phrases")
-    loader = make_loader(splits[50], 5, chosen=chosen, tail="pad")
-    given_ = {(n, raw.which) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
-    assert given_ == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
+def test_a_query_selects(splits):
+    loader = make_loader(
+        splits[50],
+        5,
+        where="classes contains 'dog' and phrases > 4",
+        expand="phrases",
+        tail="pad",
+    )
+    loaded = {(n, raw.item_index) for b in loader for n, raw in zip(numbers(b), b, strict=True)}
+    assert loaded == {(n, w) for n in range(75) if n % 2 and n % 10 > 4 for w in range(n % 10)}
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("selection", "message"),
     [
-        (lambda: Selection(expand="size"), "expand is 'size'; expected one of regions"),
-        (lambda: Selection("weight > 3"), "no column 'weight'"),
-        (lambda: Selection("masks > 0"), "there is no sample to load"),
+        ({"expand": "size"}, "expand is 'size'; expected one of regions"),
+        ({"where": "weight > 3"}, "no column 'weight'"),
+        ({"where": "masks > 0"}, "there is no sample to load"),
     ],
 )
-def test_a_choice_that_cannot_be(splits, chosen, said):
-    with pytest.raises(LoadError, match=said):
-        make_loader(splits[7], 4, chosen=chosen())
+def test_selections_that_are_refused(splits, selection, message):
+    with pytest.raises(LoadError, match=message):
+        make_loader(splits[7], 4, **selection)
 
 
-def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
+def test_seeds_belong_to_the_sample_and_the_epoch(splits):
     def seeds(world, threads):
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         return {
             (epoch, raw.row): raw.seed
             for rank in range(world)
-            for loader in [make_loader(splits[7], BATCH, rank=rank, world=world, pace=pace)]
+            for loader in [make_loader(splits[7], BATCH, rank=rank, world=world, options=options)]
             for epoch in range(2)
             for batch in loader
             for raw in batch
@@ -237,13 +246,13 @@ def test_chance_is_of_the_sample_and_not_of_who_makes_it(splits):
 
 
 def test_examples_in_order(splits):
-    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=3))
-    raw = [[(each.key, each.seed, each.which) for each in batch] for batch in loader]
+    loader = make_loader(splits[7], 6, options=LoaderOptions(threads=3))
+    raw = [[(each.key, each.seed, each.item_index) for each in batch] for batch in loader]
     loader = make_loader(
         splits[7],
         6,
-        pace=LoaderOptions(threads=3),
-        work=ExampleTransform(lambda sample, seed, which: (sample.key, seed, which), list),
+        options=LoaderOptions(threads=3),
+        example=lambda sample, seed, item_index: (sample.key, seed, item_index),
     )
     assert list(loader) == raw
 
@@ -251,15 +260,15 @@ def test_examples_in_order(splits):
 def test_an_example_for_each_dataset_of_a_mixture(two):
     mixture = Mixture.of(MIX, two)
     examples = [
-        lambda sample, _seed, _which, name=member.name: (name, sample.key[-3])
+        lambda sample, _seed, _item_index, name=member.name: (name, sample.key[-3])
         for member in mixture.members
     ]
-    loader = make_loader(mixture, 8, work=ExampleTransform(examples, list))
-    found = set(chain.from_iterable(loader))
-    assert found == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
+    loader = make_loader(mixture, 8, example=examples)
+    loaded = set(chain.from_iterable(loader))
+    assert loaded == {("a", "0"), ("rest/b", "1"), ("rest/c", "2")}
 
 
-def unfit(sample, seed, _which):
+def only_even(sample, seed, _item_index):
     """Odd numbers make no example."""
     number = int(sample.key.removeprefix("small-"))
     if number % 2:
@@ -267,20 +276,20 @@ def unfit(sample, seed, _which):
     return number, seed
 
 
-def test_another_sample_is_given_for_one_that_is_unfit(splits):
-    """The same one, whoever makes the batch; and the batch is as long as it was."""
+def test_a_sample_that_makes_no_example_is_replaced(splits):
+    """By the same one on any rank; and the batch keeps its length."""
 
     def examples(world, threads):
         ranks = []
         for rank in range(world):
-            pace = LoaderOptions(threads=threads)
+            options = LoaderOptions(threads=threads)
             loader = make_loader(
                 splits[7],
                 BATCH,
                 rank=rank,
                 world=world,
-                pace=pace,
-                work=ExampleTransform(unfit, list),
+                options=options,
+                example=only_even,
             )
             ranks.append(list(loader))
             assert loader.replaced > 0
@@ -293,21 +302,21 @@ def test_another_sample_is_given_for_one_that_is_unfit(splits):
     assert examples(8, 2) == examples(3, 0) == alone
 
 
-def test_examples_that_nothing_can_make(splits):
-    def never(sample, _seed, _which):
+def test_examples_that_no_sample_can_make(splits):
+    def never(sample, _seed, _item_index):
         raise ExampleError(f"{sample.key}: no")
 
-    loader = make_loader(splits[7], 6, work=ExampleTransform(never, list))
+    loader = make_loader(splits[7], 6, example=never)
     with pytest.raises(
         LoadError, match="none of 100 samples drawn at random could make an example"
     ):
         next(iter(loader))
 
 
-def damage(folder: Path, shard: int, place: int) -> None:
+def damage(folder: Path, shard: int, offset: int) -> None:
     path = sorted(folder.glob("*.tar"))[shard]
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[offset] ^= 1
     path.write_bytes(content)
 
 
@@ -315,7 +324,7 @@ def damage(folder: Path, shard: int, place: int) -> None:
 def test_damage_is_an_error_that_says_where(tmp_path, threads):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads))
+    loader = make_loader(folder, 5, options=LoaderOptions(threads=threads))
     with pytest.raises(
         CorruptShardError, match=r"small-train-000001\.tar, byte 0: .*shards\.verify"
     ):
@@ -324,32 +333,32 @@ def test_damage_is_an_error_that_says_where(tmp_path, threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_damage_may_be_skipped_up_to_a_limit(tmp_path, threads, caplog):
+def test_damage_is_skipped_up_to_a_limit(tmp_path, threads, caplog):
     folder = write_split(tmp_path / "damaged", [10, 10])
     damage(folder, 1, 600)
-    loader = make_loader(folder, 5, pace=LoaderOptions(threads=threads, skip=1))
-    found = given_by(loader)
-    assert sorted(chain.from_iterable(found)) == [n for n in range(20) if n != 10]
-    assert len(found) == 4
+    loader = make_loader(folder, 5, options=LoaderOptions(threads=threads, skip=1))
+    loaded = load_all(loader)
+    assert sorted(chain.from_iterable(loaded)) == [n for n in range(20) if n != 10]
+    assert len(loaded) == 4
     assert loader.skipped == 1
     assert "skipped a sample (1 of at most 1)" in caplog.text
-    for _ in range(3):  # it is the same one that is met again
-        assert sum(map(len, given_by(loader))) == 19
+    for _ in range(3):  # the same sample is damaged in every epoch
+        assert sum(map(len, load_all(loader))) == 19
     assert loader.skipped == 1
     damage(folder, 0, 600)
     with pytest.raises(LoadError, match="2 samples could not be loaded, and skip=1 allows no more"):
         list(loader)
 
 
-def test_a_batch_of_which_nothing_is_left(tmp_path):
+def test_a_batch_of_which_every_sample_is_skipped(tmp_path):
     folder = write_split(tmp_path / "gone", [4, 4])
     sorted(folder.glob("*.tar"))[1].unlink()
     loader = make_loader(
         folder,
         2,
         shuffle=False,
-        pace=LoaderOptions(threads=0, skip=100),
-        work=ExampleTransform(lambda sample, _seed, _which: sample.key, list),
+        options=LoaderOptions(threads=0, skip=100),
+        example=lambda sample, _seed, _item_index: sample.key,
     )
     with pytest.raises(LoadError, match="epoch 0, batch 2: every sample of the batch was skipped"):
         list(loader)
@@ -372,26 +381,26 @@ def test_a_shard_cut_short(tmp_path):
 
 def test_leaving_early_leaves_no_thread(splits):
     for _ in range(20):
-        batches = iter(make_loader(splits[7], 6, pace=LoaderOptions(threads=4)))
+        batches = iter(make_loader(splits[7], 6, options=LoaderOptions(threads=4)))
         next(batches)
         batches.close()
     assert threading.active_count() == 1
 
 
 def test_memory_is_bounded(splits):
-    loader = make_loader(splits[7], 6, pace=LoaderOptions(threads=2, prefetch=50, memory=1))
-    assert given_by(loader) == given_by(make_loader(splits[7], 6))
+    loader = make_loader(splits[7], 6, options=LoaderOptions(threads=2, prefetch=50, memory=1))
+    assert load_all(loader) == load_all(make_loader(splits[7], 6))
 
 
-def test_a_batch_that_is_held_keeps_its_bytes(splits):
-    held = list(make_loader(splits[7], 6, pace=LoaderOptions(threads=2)))
-    assert [numbers(batch) for batch in held] == given_by(make_loader(splits[7], 6))
+def test_batches_that_are_held_keep_their_bytes(splits):
+    held = list(make_loader(splits[7], 6, options=LoaderOptions(threads=2)))
+    assert [numbers(batch) for batch in held] == load_all(make_loader(splits[7], 6))
 
 
 def test_a_split_moves_to_another_process(splits):
     moved = pickle.loads(pickle.dumps(Split.open(splits[7], Selection("phrases > 2"))))
-    assert given_by(make_loader(moved, 4)) == given_by(
-        make_loader(splits[7], 4, chosen=Selection("phrases > 2"))
+    assert load_all(make_loader(moved, 4)) == load_all(
+        make_loader(splits[7], 4, where="phrases > 2")
     )
 
 
@@ -422,15 +431,15 @@ def test_a_mixture_has_exact_shares(two):
 
 def test_a_mixture_goes_on_in_the_next_epoch(two):
     loader = make_loader(Mixture.of(MIX | {"epoch_steps": 5}, two), 8)
-    given_ = Counter(n for _ in range(2) for batch in loader for n in numbers(batch))
-    assert {n for n in given_ if n < 100} == set(range(40))  # 2 x 5 x 6 of 40: each at least once
-    assert max(count for n, count in given_.items() if n < 100) == 2
+    loaded = Counter(n for _ in range(2) for batch in loader for n in numbers(batch))
+    assert {n for n in loaded if n < 100} == set(range(40))  # 2 x 5 x 6 of 40: each at least once
+    assert max(count for n, count in loaded.items() if n < 100) == 2
 
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_a_mixture_resumes_anywhere(two, world):
     mixture = Mixture.of(MIX, two)
-    whole = [n for _ in range(2) for n in given_by(make_loader(mixture, 8))]
+    whole = [n for _ in range(2) for n in load_all(make_loader(mixture, 8))]
     for stop in range(10):
         loaders = [make_loader(mixture, 8, rank=rank, world=world) for rank in range(world)]
         states = [loader.state_dict() | {"batch": stop} for loader in loaders]
@@ -460,12 +469,12 @@ def test_batches_of_one_group(two):
 
 def test_a_mixture_that_stops(two):
     mixture = Mixture.of(MIX | {"at_end": "stop", "epoch_steps": None}, two)
-    found = list(chain.from_iterable(given_by(make_loader(mixture, 4))))
-    assert len(set(found)) == len(found) >= 36
+    loaded = list(chain.from_iterable(load_all(make_loader(mixture, 4))))
+    assert len(set(loaded)) == len(loaded) >= 36
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"mix": {}}, "a dataset of the mixture|no sample|expected"),
         ({"mix": {"a": 0}}, "a: expected a weight above 0, found 0"),
@@ -473,21 +482,21 @@ def test_a_mixture_that_stops(two):
         ({"mix": {"a": {"weight": 1, "of": 3}}}, "a: expected names with weights"),
         (
             {"mix": {"a": {"weight": 1, "spilt": "x"}}},
-            "a: unknown spilt; expected expand, question",
+            "a: unknown spilt; expected expand, split, task, weight, where",
         ),
         ({"mix": {"g": {"weight": 1, "of": {"a": "x"}}}}, "g/a: expected a weight above 0"),
         ({"epoch": 3}, "unknown epoch; expected at_end"),
-        ({"epoch_samples": 3}, "in epoch_steps or in epoch_samples"),
+        ({"epoch_samples": 3}, "epoch_steps and epoch_samples both set"),
         ({"epoch_steps": 1.5}, "epoch_steps is 1.5; expected a whole number"),
         ({"epoch_steps": None, "epoch_samples": "9"}, "epoch_samples is '9'"),
         ({"epoch_steps": True}, "epoch_steps is True"),
         ({"at_end": "cry"}, "at_end is 'cry'"),
-        ({"at_end": "stop", "batches_of_one_group": True}, "have no end"),
+        ({"at_end": "stop", "batches_of_one_group": True}, "contradict each other"),
         ({"mix": {"nobody": 1}}, "nobody/train"),
     ],
 )
-def test_a_mixture_that_cannot_be(two, change, said):
-    with pytest.raises((LoadError, CorruptShardError), match=said):
+def test_mixtures_that_are_refused(two, change, message):
+    with pytest.raises((LoadError, CorruptShardError), match=message):
         make_loader(Mixture.of(MIX | change, two), 4)
 
 
@@ -510,7 +519,7 @@ def test_a_mixture_from_a_file(two, tmp_path):
 
 @pytest.mark.parametrize("name", ["finetune", "gcg", "pretrain"])
 def test_mixtures_that_are_shipped(converted, name):
-    """They name sources there are, expand them as the reference does, and give every one."""
+    """They name known sources, expand them as the reference does, and load all of them."""
     from shards.glamm import EXPANDS
 
     mixture = Mixture.read(name, converted)
@@ -518,10 +527,10 @@ def test_mixtures_that_are_shipped(converted, name):
     for member in mixture.members:
         source = member.name.split("/")[-1]
         if member.name != "region/grand_referring":
-            assert member.chosen.expand == (EXPANDS[source] or "")
+            assert member.selection.expand == (EXPANDS[source] or "")
     loader = make_loader(mixture, 4)
     epochs = 60 // len(loader) + 1
-    parts = {raw.part for _ in range(epochs) for batch in loader for raw in batch}
+    parts = {raw.dataset_index for _ in range(epochs) for batch in loader for raw in batch}
     assert parts == set(range(len(mixture.members)))
 
 
@@ -538,7 +547,7 @@ def test_the_shares_of_fine_tuning(converted):
 
 
 def test_the_shards_of_the_job(converted):
-    """What the program wrote, not what a test did."""
+    """Shards that the conversion wrote, not a test."""
     for folder in sorted(converted.glob("*/train")):
         split = Split.open(folder)
         loader = make_loader(folder, 2, tail="pad")

@@ -1,7 +1,10 @@
-"""The same bytes and chance at every step, whoever makes the batches and wherever they stop."""
+"""The same bytes and seeds at every step, with any ranks, threads and restarts."""
 
+import hashlib
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import chain, islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +14,11 @@ from hypothesis import strategies as st
 from shards.errors import LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.loader import Loader
-from shards.load.mixture import Mixture
-from shards.load.reading.batch import RawBatch
+from shards.load.mixture import Mixture, MixtureDataset
 from shards.load.reading.reader import Reader
+from shards.load.reading.split import Selection, Split
+from shards.load.sampling.plan import EpochPlan, SampleOrder
+from shards.load.schedule import Schedule, digest_of
 from tests.loading import make_loader, write_split
 
 SHARDS = {1: [61], 2: [30, 31], 7: [9, 1, 20, 0, 3, 17, 11], 50: [1, 2] * 25}
@@ -29,11 +34,11 @@ def splits(tmp_path_factory):
 
 
 def exactly(batch):
-    """All that is given: which sample, its bytes, what it is given for, and its chance."""
-    return [(raw.key, bytes(raw.data), raw.which, raw.seed) for raw in batch]
+    """Everything about a batch: key, bytes, item index and seed of each sample."""
+    return [(raw.key, bytes(raw.data), raw.item_index, raw.seed) for raw in batch]
 
 
-def steps(loaders: Sequence[Loader[RawBatch]], count):
+def steps(loaders: Sequence[Loader], count):
     """(what all ranks are given together, the state after it), batch after batch of some epochs."""
     for _ in range(EPOCHS):
         for batches in islice(zip(*loaders, strict=True), count):
@@ -59,16 +64,16 @@ def test_resumed_at_every_step(splits, undisturbed, shards, world, threads):
     whole = undisturbed[shards]
     ranks = range(world)
     for stop in range(len(whole)):
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         loaders = [
-            make_loader(splits[shards], BATCH, rank=rank, world=world, pace=pace, tail="pad")
+            make_loader(splits[shards], BATCH, rank=rank, world=world, options=options, tail="pad")
             for rank in ranks
         ]
         if stop:
             for loader in loaders:
                 loader.load_state_dict(whole[stop - 1][1])
-        found = list(islice(steps(loaders, None), len(whole) - stop))
-        assert found == whole[stop:]
+        loaded = list(islice(steps(loaders, None), len(whole) - stop))
+        assert loaded == whole[stop:]
 
 
 @given(
@@ -85,22 +90,22 @@ def test_any_split_goes_from_world_to_world(  # noqa: PLR0913, PLR0917 - drawn
 ):
     split = write_split(tmp_path_factory.mktemp("any"), sizes)
     whole = list(steps([make_loader(split, batch, tail=tail)], None))
-    found: list[Any] = []
+    loaded: list[Any] = []
     state = None
     for world in [*worlds, *worlds]:
-        pace = LoaderOptions(threads=threads)
+        options = LoaderOptions(threads=threads)
         loaders = [
-            make_loader(split, batch, rank=rank, world=world, pace=pace, tail=tail)
+            make_loader(split, batch, rank=rank, world=world, options=options, tail=tail)
             for rank in range(world)
         ]
         if state:
             for loader in loaders:
                 loader.load_state_dict(state)
-        found += islice(steps(loaders, None), min(stop, len(whole) - len(found)))
-        state = found[-1][1]
+        loaded += islice(steps(loaders, None), min(stop, len(whole) - len(loaded)))
+        state = loaded[-1][1]
         for loader in loaders:
             loader.close()
-    assert found == whole[: len(found)]
+    assert loaded == whole[: len(loaded)]
 
 
 def test_a_seek_reads_nothing_on_the_way(splits, monkeypatch):
@@ -108,9 +113,9 @@ def test_a_seek_reads_nothing_on_the_way(splits, monkeypatch):
     reads: list[int] = []
     read = Reader.read
 
-    def counted(self, asked, places):
-        reads.extend(asked.found.rows[places.start : places.stop].tolist())
-        return read(self, asked, places)
+    def counted(self, request, positions):
+        reads.extend(request.locations.rows[positions.start : positions.stop].tolist())
+        return read(self, request, positions)
 
     monkeypatch.setattr(Reader, "read", counted)
     loader = make_loader(splits[50], 3)
@@ -133,7 +138,76 @@ def test_a_state_is_small_whatever_the_mixture(splits, tmp_path):
     assert all(isinstance(value, int | str) for value in state.values())
 
 
-def test_ranks_that_no_batch_of_the_state_can_be_shared_by(splits):
-    """Eight samples a batch are not for three ranks; what to do is said."""
+def test_ranks_that_cannot_share_the_batches_of_a_state(splits):
+    """Batches of eight samples are not for three ranks; the message says what to do."""
+    plan = EpochPlan([61], SampleOrder(8))
     with pytest.raises(LoadError, match="3 ranks evenly: take a number of ranks that divides 8"):
-        make_loader(splits[7], 8, rank=0, world=3)
+        Schedule(plan, [Split.open(splits[7])], rank=0, world_size=3, seed=0)
+
+
+ORDERS: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, "0be22bcc2d994709"),
+    "rank": ({"rank": 1, "world": 2, "seed": 7, "block": 3, "streams": 4, "tail": "pad"},
+             "0bb63088522f909a"),
+    "stored": ({"shuffle": False}, "b0ea3a90e400747c"),
+    "expand": ({"where": "phrases > 2", "expand": "phrases"}, "b212465a9fdb7656"),
+}  # fmt: skip
+MIX: dict[str, Any] = {
+    "mix": {"a": 3, "rest": {"weight": 1, "of": {"b": 1, "c": {"weight": 1, "split": "val"}}}},
+    "epoch_steps": 10,
+}
+MIXTURES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "mix": ({}, {}, "ac8f7849a9f1bdd1"),
+    "stop": ({"at_end": "stop"}, {}, "a1bfb069a8b2755d"),
+    "groups": ({"batches_of_one_group": True}, {"seed": 3}, "803d512667dce215"),
+    "rounded": ({"mix": {"a": 0.3, "b": 0.123457}}, {"rank": 1, "world": 2}, "61bb370cac5b7797"),
+}
+
+
+def fingerprint(loader):
+    """Of everything that is random in two epochs."""
+    digest = hashlib.sha256()
+    for _ in range(2):
+        for batch in loader:
+            rows = [(r.key, r.dataset_index, r.row, r.item_index, r.seed) for r in batch]
+            digest.update(repr(rows).encode())
+    return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    write_split(folder / "a" / "train", [9, 1, 20, 0, 3, 17, 11])
+    write_split(folder / "b" / "train", [7, 8, 9], first=100)
+    write_split(folder / "c" / "val", [10], first=200)
+    return folder
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_orders_and_seeds_never_change(three, name):
+    """A training run that resumes with another version continues in the same order."""
+    arguments, expected = ORDERS[name]
+    assert fingerprint(make_loader(three / "a" / "train", 12, **arguments)) == expected
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_orders_of_mixtures_never_change(three, name):
+    change, arguments, expected = MIXTURES[name]
+    mixture = Mixture.of(MIX | change, three)
+    assert fingerprint(make_loader(mixture, 8, **arguments)) == expected
+
+
+def test_the_digest_of_a_state_never_changes():
+    """A state that an older version saved is accepted."""
+    splits: list[Any] = [
+        SimpleNamespace(manifest=SimpleNamespace(checksum=name), selection=Selection(*selection))
+        for name, selection in (("one", ()), ("two", ("masks > 1", "phrases")))
+    ]
+    order = SampleOrder(48, 5, True, 3, 4, "pad")  # noqa: FBT003 - all fields, in order
+    members = [
+        MixtureDataset("a", "OUT/a", Fraction(1, 3)),
+        MixtureDataset("b", "OUT/b", Fraction(2, 3), 1),
+    ]
+    mixture = Mixture(members, (Fraction(1, 2),), epoch_steps=9)
+    assert digest_of("OUT", splits[:1], order) == "b151ac1c9b801dcd"
+    assert digest_of(mixture, splits, order) == "ccf566f1469d2aee"

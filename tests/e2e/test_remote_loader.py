@@ -1,4 +1,4 @@
-"""Loading from a web server and from S3: what a folder gives, whoever shares the cache and dies."""
+"""Loading from a web server and from S3 gives what a folder gives, also if a process dies."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from shards.errors import CorruptShardError, LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture
 from shards.load.reading.index import SampleIndex
-from shards.load.reading.split import Selection, Split
+from shards.load.reading.split import Split
 from shards.load.storage.cache import BYTES, FOLDER, Cache
 from shards.load.storage.files import open_files
 from shards.manifest import MANIFEST
@@ -30,7 +30,7 @@ pytest.importorskip("obstore")
 TAR = "small-train-000000.tar"
 PROGRAM = """
 import json, sys
-from shards.load import remote_store
+from shards.load.storage import remote_store
 from tests.loading import make_loader, numbers
 remote_store.CHUNK = 4096
 print(json.dumps([numbers(batch) for batch in make_loader(sys.argv[1], 10)]))
@@ -59,29 +59,29 @@ def stored(request, tmp_path, monkeypatch) -> None:
         monkeypatch.delenv(FOLDER, raising=False)
 
 
-def given_by(data, batch=10, **settings) -> list[list[int]]:
+def load_all(data, batch=10, **settings) -> list[list[int]]:
     loader = make_loader(data, batch, **settings)
-    found = [numbers(batch) for batch in loader]
+    loaded = [numbers(batch) for batch in loader]
     loader.close()
-    return found
+    return loaded
 
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("threads", [0, 3])
 def test_a_url_gives_what_its_folder_gives(site, server, threads) -> None:
-    pace = LoaderOptions(threads=threads)
-    assert given_by(f"{server.url}/a/train", pace=pace) == given_by(site / "a" / "train")
-    chosen = Selection("phrases > 2", expand="phrases")
-    found = given_by(f"{server.url}/a/train", pace=pace, chosen=chosen, world=2, rank=1)
-    assert found == given_by(site / "a" / "train", chosen=chosen, world=2, rank=1)
+    options = LoaderOptions(threads=threads)
+    assert load_all(f"{server.url}/a/train", options=options) == load_all(site / "a" / "train")
+    selection = {"where": "phrases > 2", "expand": "phrases"}
+    loaded = load_all(f"{server.url}/a/train", options=options, world=2, rank=1, **selection)
+    assert loaded == load_all(site / "a" / "train", world=2, rank=1, **selection)
 
 
 @pytest.mark.usefixtures("stored")
 def test_a_mixture_below_a_url(site, server) -> None:
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
-    found = given_by(Mixture.of(values, server.url), 8)
-    assert found == given_by(Mixture.of(values, site), 8)
-    assert found == given_by(Mixture.of(values, f"{server.url}/"), 8)
+    loaded = load_all(Mixture.of(values, server.url), 8)
+    assert loaded == load_all(Mixture.of(values, site), 8)
+    assert loaded == load_all(Mixture.of(values, f"{server.url}/"), 8)
 
 
 def test_a_state_goes_from_a_folder_to_a_url(site, server) -> None:
@@ -93,7 +93,7 @@ def test_a_state_goes_from_a_folder_to_a_url(site, server) -> None:
 
 
 @pytest.mark.usefixtures("stored")
-def test_single_samples_and_questions(converted) -> None:
+def test_single_samples_and_queries(converted) -> None:
     folder = converted / "paco_lvis/train"
     with (
         serve(converted) as server,
@@ -101,9 +101,9 @@ def test_single_samples_and_questions(converted) -> None:
         SampleIndex(folder) as here,
     ):
         assert all(there[number] == here[number] for number in range(len(here)))
-        for question in ("masks > 1", "classes contains 'dog'"):
-            assert there.where(question).tolist() == here.where(question).tolist()
-    with pytest.raises(LoadError, match="a Path holds no URL; expected a str"):
+        for query in ("masks > 1", "classes contains 'dog'"):
+            assert there.where(query).tolist() == here.where(query).tolist()
+    with pytest.raises(LoadError, match="a URL cannot be a Path; expected a str"):
         SampleIndex(Path(server.url))
 
 
@@ -159,11 +159,11 @@ def bucket(s3, monkeypatch) -> None:
 
 @pytest.mark.usefixtures("bucket", "stored")
 def test_a_bucket_gives_what_its_folder_gives(site) -> None:
-    pace = LoaderOptions(threads=2)
-    assert given_by("s3://data/sets/a/train", pace=pace) == given_by(site / "a" / "train")
+    options = LoaderOptions(threads=2)
+    assert load_all("s3://data/sets/a/train", options=options) == load_all(site / "a" / "train")
     values = {"mix": {"a": 3, "b": 1}, "epoch_steps": 7}
     mixture = Mixture.of(values, "s3://data/sets/")
-    assert given_by(mixture, 8) == given_by(Mixture.of(values, site), 8)
+    assert load_all(mixture, 8) == load_all(Mixture.of(values, site), 8)
 
 
 @pytest.mark.usefixtures("bucket")
@@ -184,7 +184,7 @@ def test_a_bucket_in_which_something_is_wrong(site, s3, tmp_path, monkeypatch) -
     with pytest.raises(CorruptShardError, match=rf"{TAR}, byte 0: downloaded twice, each time"):
         files.read_into(TAR, 0, memoryview(bytearray(9)))
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    with pytest.raises(LoadError, match=r"the server refuses \(403\); check the credentials"):
+    with pytest.raises(LoadError, match=r"the server refuses \(403\); check that the credentials"):
         Split.open("s3://data/sets/a/train")
 
 
@@ -222,15 +222,15 @@ def test_one_of_many_is_killed_in_the_middle_of_a_download(site, server, tmp_pat
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     server.pause.set()
-    expected = given_by(site / "a" / "train")
+    expected = load_all(site / "a" / "train")
     for each in others:
-        said, wrong = each.communicate(timeout=60)
-        assert (each.returncode, wrong) == (0, "")
-        assert json.loads(said) == expected
+        output, errors = each.communicate(timeout=60)
+        assert (each.returncode, errors) == (0, "")
+        assert json.loads(output) == expected
     assert not list(cache.folder.glob("*.part"))
     tars = Counter(name for name, _ in server.requests if name.endswith(".tar"))
     assert max(tars.values()) <= 2  # all shards that the victim had begun, and none more often
-    (again,) = [asked for name, asked in server.requests if name == TAR][1:]
+    (again,) = [requested for name, requested in server.requests if name == TAR][1:]
     assert int(again.removeprefix("bytes=").partition("-")[0]) > 4096
 
 
@@ -239,10 +239,10 @@ def test_many_processes_and_a_small_cache(site, server, tmp_path) -> None:
     size = max(path.stat().st_size for path in site.rglob("*.tar"))
     cache = Cache(tmp_path / "cache", 2 * size)
     readers = [start(f"{server.url}/a/train", cache) for _ in range(4)]
-    expected = given_by(site / "a" / "train")
+    expected = load_all(site / "a" / "train")
     for each in readers:
-        said, _ = each.communicate(timeout=60)
-        assert json.loads(said) == expected
+        output, _ = each.communicate(timeout=60)
+        assert json.loads(output) == expected
         held = sum(path.stat().st_size for path in cache.folder.iterdir())
         assert held <= cache.bytes
 
@@ -251,9 +251,9 @@ def test_leaving_early_leaves_no_thread_and_no_part_that_is_lost(site, server, t
     cache = Cache(tmp_path / "cache")
     split = Split(open_files(f"{server.url}/a/train", cache=cache))
     for _ in range(5):
-        batches = iter(make_loader(split, 10, pace=LoaderOptions(threads=2)))
+        batches = iter(make_loader(split, 10, options=LoaderOptions(threads=2)))
         next(batches)
         batches.close()
         assert not [each for each in threading.enumerate() if each.name.startswith("shards")]
-    assert given_by(split) == given_by(site / "a" / "train")
+    assert load_all(split) == load_all(site / "a" / "train")
     assert not list(cache.folder.glob("*.part"))

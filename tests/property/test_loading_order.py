@@ -1,4 +1,4 @@
-"""Who gets which sample: every unit once, whoever shares the batches and wherever one stops."""
+"""Which rank gets which example: each once, with any number of ranks and any restart."""
 
 from collections import Counter
 from fractions import Fraction
@@ -10,19 +10,24 @@ from hypothesis import strategies as st
 
 from shards.errors import LoadError
 from shards.load.sampling.mix import MixturePlan, Pattern, whole_parts
-from shards.load.sampling.plan import EpochPlan, SampleOrder, rank_slice
-from shards.load.sampling.shuffle import PassOrder, segment
+from shards.load.sampling.plan import (
+    EpochPlan,
+    PassOrder,
+    SampleOrder,
+    deal_to_streams,
+    rank_slice,
+)
 from shards.random import key_of, permutation, scramble
 
 sizes_of = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
 keys = st.integers(0, 2**64 - 1)
 
 
-def units(plan, epoch, world=1):
-    """What all ranks are given in an epoch, batch by batch: [batches, ranks, places]."""
+def examples(plan, epoch, world=1):
+    """What all ranks get in an epoch, batch by batch: [batches, ranks, positions]."""
     batches = range(plan.batches(epoch))
     ranks = [
-        plan.slots(epoch, batches, rank_slice(plan.batch, r, world)).units for r in range(world)
+        plan.slots(epoch, batches, rank_slice(plan.batch, r, world)).examples for r in range(world)
     ]
     return np.stack(ranks, axis=1)
 
@@ -33,7 +38,7 @@ def test_a_permutation_has_every_number(count, key):
 
 
 def test_orders_never_change():
-    """A state that was saved with an older version, numpy or machine goes on in the same order."""
+    """A state from another version, numpy or machine continues in the same order."""
     assert permutation(10, key_of(1, 2)).tolist() == [5, 9, 7, 3, 4, 0, 1, 2, 8, 6]
     assert key_of(1, 2) != key_of(2, 1)
 
@@ -45,28 +50,28 @@ def test_one_word_is_scrambled_as_many_are(word):
 
 
 @given(st.integers(1, 200), st.integers(1, 9))
-def test_segments_are_a_bijection_of_stretches(count, streams):
-    places = np.arange(count)
-    dealt = segment(places, count, streams)
+def test_streams_are_a_bijection_of_stretches(count, streams):
+    numbers = np.arange(count)
+    dealt = deal_to_streams(numbers, count, streams)
     assert sorted(dealt) == list(range(count))
     for stream in range(min(streams, count)):
-        stretch = dealt[places % streams == stream]
+        stretch = dealt[numbers % streams == stream]
         assert np.array_equal(stretch, np.arange(stretch[0], stretch[0] + len(stretch)))
 
 
 @given(sizes_of, keys, st.one_of(st.none(), st.integers(1, 5)))
-def test_a_pass_has_every_unit_once(sizes, key, block):
-    going = PassOrder(sizes, key, block)
-    assert sorted(going.at(np.arange(len(going)))) == list(range(sum(sizes)))
+def test_a_pass_has_every_example_once(sizes, key, block):
+    order = PassOrder(sizes, key, block)
+    assert sorted(order.at(np.arange(len(order)))) == list(range(sum(sizes)))
 
 
 @given(sizes_of, keys, st.integers(1, 4))
 def test_a_block_is_of_few_shards(sizes, key, block):
-    going = PassOrder(sizes, key, block)
-    shard = np.repeat(np.arange(len(sizes)), sizes)[going.at(np.arange(len(going)))]
+    order = PassOrder(sizes, key, block)
+    shard = np.repeat(np.arange(len(sizes)), sizes)[order.at(np.arange(len(order)))]
     for number in range(len(sizes)):
-        found = np.flatnonzero(shard == number)
-        near = shard[found.min() : found.max() + 1] if len(found) else found
+        positions = np.flatnonzero(shard == number)
+        near = shard[positions.min() : positions.max() + 1] if len(positions) else positions
         assert len(set(near.tolist())) <= block
 
 
@@ -82,54 +87,54 @@ orders = st.builds(
 
 
 @given(sizes_of, orders, st.integers(0, 3))
-def test_an_epoch_has_every_unit_once(sizes, order, epoch):
+def test_an_epoch_has_every_example_once(sizes, order, epoch):
     if sum(sizes) < order.batch and order.tail == "drop":
-        with pytest.raises(LoadError, match="fill no batch"):
+        with pytest.raises(LoadError, match="do not fill a batch"):
             EpochPlan(sizes, order)
         return
     plan = EpochPlan(sizes, order)
-    given_ = Counter(units(plan, epoch).ravel().tolist())
+    counted = Counter(examples(plan, epoch).ravel().tolist())
     count = sum(sizes)
     if order.tail == "drop":
-        assert set(given_.values()) == {1}
-        assert len(given_) == count - plan.left_over
+        assert set(counted.values()) == {1}
+        assert len(counted) == count - plan.left_over
         assert 0 <= plan.left_over < order.batch
     else:
-        assert set(given_) == set(range(count))
-        assert sum(given_.values()) == count - plan.left_over
-        assert max(given_.values()) <= -(-order.batch // count) + 1
+        assert set(counted) == set(range(count))
+        assert sum(counted.values()) == count - plan.left_over
+        assert max(counted.values()) <= -(-order.batch // count) + 1
 
 
 @given(sizes_of, orders)
 def test_ranks_share_the_same_batches(sizes, order):
     order = SampleOrder(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
     plan = EpochPlan(sizes, order)
-    alone = units(plan, 1).reshape(plan.batches(1), -1)
+    alone = examples(plan, 1).reshape(plan.batches(1), -1)
     for world in (2, 3, 8):
-        assert np.array_equal(units(plan, 1, world).reshape(alone.shape), alone)
+        assert np.array_equal(examples(plan, 1, world).reshape(alone.shape), alone)
 
 
 @given(sizes_of, orders, st.data())
-def test_any_batch_at_once_is_the_batch_on_the_way(sizes, order, data):
+def test_a_batch_planned_alone_equals_the_batch_in_sequence(sizes, order, data):
     order = SampleOrder(order.batch, order.seed, order.shuffle, order.block, order.streams, "pad")
     plan = EpochPlan(sizes, order)
     number = data.draw(st.integers(0, plan.batches(0) - 1))
-    places = rank_slice(order.batch, data.draw(st.integers(0, 2)), 3)
-    fresh = EpochPlan(sizes, order).slots(0, range(number, number + 1), places)
-    everything = plan.slots(0, range(plan.batches(0)), places)
-    assert np.array_equal(fresh.units[0], everything.units[number])
+    positions = rank_slice(order.batch, data.draw(st.integers(0, 2)), 3)
+    fresh = EpochPlan(sizes, order).slots(0, range(number, number + 1), positions)
+    everything = plan.slots(0, range(plan.batches(0)), positions)
+    assert np.array_equal(fresh.examples[0], everything.examples[number])
 
 
 def test_orders_differ_by_seed_and_epoch():
     plans = [EpochPlan([50, 50], SampleOrder(10, seed=seed)) for seed in (0, 1)]
-    seen = {tuple(units(plan, epoch).ravel()) for plan in plans for epoch in (0, 1)}
+    seen = {tuple(examples(plan, epoch).ravel()) for plan in plans for epoch in (0, 1)}
     assert len(seen) == 4
 
 
 @pytest.mark.parametrize("shards", [1, 100_000])
 def test_one_shard_or_very_many(shards):
     plan = EpochPlan(np.full(shards, 640 // shards or 3), SampleOrder(64, block=4))
-    ranks = [plan.slots(0, range(2), rank_slice(64, rank, 64)).units for rank in range(64)]
+    ranks = [plan.slots(0, range(2), rank_slice(64, rank, 64)).examples for rank in range(64)]
     assert len(set(np.stack(ranks).ravel().tolist())) == 128
 
 
@@ -139,17 +144,17 @@ def test_nodes_read_shards_of_their_own():
     for nodes in (1, 2, 4, 8):
         read = 0
         for node in range(nodes):
-            given_ = plan.slots(0, range(plan.batches(0)), rank_slice(64, node, nodes)).units
-            read += len(np.unique(given_ // size))
+            own = plan.slots(0, range(plan.batches(0)), rank_slice(64, node, nodes)).examples
+            read += len(np.unique(own // size))
         assert read <= shards + 2 * (nodes - 1)
 
 
 @pytest.mark.parametrize(
-    ("batch", "rank", "world", "said"),
+    ("batch", "rank", "world", "message"),
     [(8, 0, 3, "divides 8"), (8, 2, 2, "numbered from 0"), (8, -1, 2, "numbered from 0")],
 )
-def test_a_share_that_cannot_be(batch, rank, world, said):
-    with pytest.raises(LoadError, match=said):
+def test_slices_that_are_refused(batch, rank, world, message):
+    with pytest.raises(LoadError, match=message):
         rank_slice(batch, rank, world)
 
 
@@ -159,7 +164,7 @@ shares_of = st.lists(
 
 
 @given(shares_of)
-def test_nobody_is_a_whole_turn_ahead_or_behind(shares):
+def test_no_dataset_is_a_whole_turn_ahead_or_behind(shares):
     pattern = Pattern(shares)
     shares = whole_parts(shares)
     whole = sum(shares)
@@ -197,9 +202,9 @@ mixes = st.tuples(
 
 
 def mixed(mix, **more):
-    parts, order = mix
-    sizes = [sizes for sizes, _ in parts]
-    return MixturePlan(sizes, [Fraction(share_) for _, share_ in parts], order, **more)
+    datasets, order = mix
+    sizes = [sizes for sizes, _ in datasets]
+    return MixturePlan(sizes, [Fraction(share_) for _, share_ in datasets], order, **more)
 
 
 def drawn(plan, epoch):
@@ -208,26 +213,26 @@ def drawn(plan, epoch):
 
 
 @given(mixes)
-def test_every_pass_over_a_dataset_has_every_unit_once(mix):
+def test_every_pass_over_a_dataset_has_every_example_once(mix):
     plan = mixed(mix, epoch_batches=30)
     counted = Counter(
-        place
+        row
         for epoch in range(3)
-        for place in zip(*(np.ravel(each) for each in drawn(plan, epoch)), strict=True)
+        for row in zip(*(np.ravel(each) for each in drawn(plan, epoch)), strict=True)
     )
     assert set(counted.values()) == {1}
 
 
 @given(mixes)
 def test_shares_are_exact_over_any_stretch(mix):
-    parts, order = mix
+    datasets, order = mix
     plan = mixed(mix, epoch_batches=40)
-    found = np.array(drawn(plan, 0)[0])
-    whole = sum(share_ for _, share_ in parts)
+    indices = np.array(drawn(plan, 0)[0])
+    whole = sum(share_ for _, share_ in datasets)
     for first, last in ((0, 40), (0, 7), (13, 14), (5, 33)):
-        for part, (_, share_) in enumerate(parts):
+        for index, (_, share_) in enumerate(datasets):
             turns = order.batch * (last - first)
-            count = int((found[first:last] == part).sum())
+            count = int((indices[first:last] == index).sum())
             assert abs(count - turns * share_ / whole) < 2 * order.used_streams
 
 
@@ -252,7 +257,7 @@ def test_a_mixture_that_stops_gives_nothing_twice(mix):
     except LoadError:
         return
     for epoch in (0, 2):
-        parts, units_, passes = (np.ravel(each) for each in drawn(plan, epoch))
+        datasets, examples_, passes = (np.ravel(each) for each in drawn(plan, epoch))
         assert set(passes.tolist()) == {epoch}
-        places = list(zip(parts.tolist(), units_.tolist(), strict=True))
-        assert len(set(places)) == len(places)
+        pairs = list(zip(datasets.tolist(), examples_.tolist(), strict=True))
+        assert len(set(pairs)) == len(pairs)

@@ -1,1 +1,1 @@
-"""Ways to read samples for training: other people's, each as its documentation says, and ours."""
+"""Loaders for training that bench.loader compares: others, used as documented, and ours."""

@@ -1,4 +1,4 @@
-"""The least that loading can cost: reading alone, decoding alone."""
+"""The minimum cost of loading: reading alone, decoding alone."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ from shards.load.reading.split import Split
 from shards.load.sampling.plan import EpochPlan, SampleOrder
 
 _BUFFER, _ROTATED = 1 << 20, 3
-"""Batches that a loader holds at the least: one is read, one is ready, one is used."""
+"""Batches that a loader holds at least: one is being read, one is ready, one is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sequential:
-    """Every tar from its beginning to its end, as `cat` does it. Items are bytes."""
+    """Reads every tar from start to end, as `cat` does. Items are numbers of samples."""
 
     task: Task
 
@@ -30,13 +30,13 @@ class _Sequential:
         tars = sorted((task.root / OURS).glob("*.tar"))
         for tar in tars[task.rank :: task.world]:
             with tar.open("rb", buffering=0) as file:
-                while found := file.readinto(memory):
-                    yield found * task.samples / task.bytes
+                while size := file.readinto(memory):
+                    yield size * task.samples / task.bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """The reads that our loader does, one after the other, and nothing else. Items are batches."""
+    """Does the reads of our loader, one after the other, and nothing else. Items are batches."""
 
     task: Task
     rotated: int
@@ -44,19 +44,20 @@ class _Reads:
     def __iter__(self) -> Iterator[int]:
         task, split = self.task, Split.open(self.task.root / OURS)
         plan = EpochPlan(split.sizes, SampleOrder(task.batch * task.world))
-        places = range(task.rank * task.batch, (task.rank + 1) * task.batch)
-        found = split.places(plan.slots(0, range(plan.batches(0)), places).units.ravel())
+        positions = range(task.rank * task.batch, (task.rank + 1) * task.batch)
+        slots = plan.slots(0, range(plan.batches(0)), positions)
+        locations = split.locate(slots.examples.ravel())
         files = [os.open(_tar(task.root, name), os.O_RDONLY) for name in split.names]
-        columns = (found.shards.tolist(), found.offsets.tolist(), found.sizes.tolist())
-        rows = list(zip(*columns, strict=True))
-        most = task.batch * int(found.sizes.max())
+        columns = (locations.shards, locations.offsets, locations.sizes)
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        most = task.batch * int(locations.sizes.max())
         memory = [memoryview(bytearray(most)) for _ in range(self.rotated)]
         try:
             for number, start in enumerate(range(0, len(rows), task.batch)):
-                out, at = memory[number % len(memory)], 0
+                out, end = memory[number % len(memory)], 0
                 for shard, offset, size in rows[start : start + task.batch]:
-                    os.preadv(files[shard], (out[at : at + size],), offset)
-                    at += size
+                    os.preadv(files[shard], (out[end : end + size],), offset)
+                    end += size
                 yield task.batch
         finally:
             for file in files:
@@ -67,23 +68,23 @@ def _tar(root: Path, name: str) -> Path:
     return root / OURS / name
 
 
-_THREADS, _KEPT = 2, 256
-"""Photos that are decoded again and again."""
+_THREADS, _PHOTOS = 2, 256
+"""Photos that are decoded repeatedly."""
 
 
 class _Decodes:
-    """Photos in memory decoded by as many threads as there are cores, and nothing else."""
+    """Decodes photos in memory, by as many threads as there are cores, and nothing else."""
 
-    def __init__(self, task: Task, kept: int) -> None:
-        """Decode to the same memory again and again.
+    def __init__(self, task: Task, buffers: int) -> None:
+        """Decode into the same memory repeatedly.
 
         Args:
-            task: its photos.
-            kept: photos after which a thread writes over the first.
+            task: names the photos.
+            buffers: photos that a thread decodes before it overwrites the first.
         """
-        self._photos = [photo for _, photo, _ in islice(members(task.root), _KEPT)]
+        self._photos = [photo for _, photo, _ in islice(members(task.root), _PHOTOS)]
         shape = simplejpeg.decode_jpeg(self._photos[0], "RGB").shape
-        self._memory = [np.zeros((kept, *shape), np.uint8) for _ in range(_THREADS)]
+        self._memory = [np.zeros((buffers, *shape), np.uint8) for _ in range(_THREADS)]
 
     def __iter__(self) -> Iterator[int]:
         with ThreadPoolExecutor(_THREADS) as pool:

@@ -13,7 +13,7 @@ _THREADS, _SHUFFLED = 2, 1000
 
 
 class _Pipeline:
-    """Whole epochs of batches; DALI reads ahead by a thread of its own."""
+    """Gives whole epochs of batches; DALI prefetches in a thread of its own."""
 
     def __init__(self, threads: int, task: Task, *, decode: bool) -> None:
         from nvidia import dali
@@ -44,11 +44,11 @@ class _Pipeline:
 
 
 def _look(batch: Any) -> list[Stored]:
-    found = []
+    samples = []
     for photo, annotations in zip(*batch, strict=True):
         name: str = photo.source_info().rpartition(":")[2]
-        found.append((name.removesuffix(".jpg"), _bytes(photo), _bytes(annotations)))
-    return found
+        samples.append((name.removesuffix(".jpg"), _bytes(photo), _bytes(annotations)))
+    return samples
 
 
 def _bytes(tensor: Any) -> bytes:

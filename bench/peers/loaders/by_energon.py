@@ -1,4 +1,4 @@
-"""Megatron Energon on our tars, through our index: its training loader, members as they are."""
+"""Megatron Energon's training loader on our tars, with our index; members are not decoded."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -8,17 +8,17 @@ from bench.peers.loaders.data import OURS
 from bench.peers.loaders.way import Stored, Task, Way, one
 
 _SHUFFLED, _SEQUENCE = 1000, 100
-"""Its documentation's values."""
+"""Values from its documentation."""
 
 
 class _Loader:
-    """It never ends: an epoch is as many as there are."""
+    """Gives as many samples as there are, per epoch; Energon itself never ends."""
 
     def __init__(self, task: Task) -> None:
         from megatron import energon
 
         encoder = energon.DefaultTaskEncoder()
-        encoder.cookers = [energon.Cooker(energon.stateless(_as_it_is))]
+        encoder.cookers = [energon.Cooker(energon.stateless(_unchanged))]
         encoder.decoder = None
         dataset = energon.get_train_dataset(
             str((task.root / OURS).parent),
@@ -37,7 +37,7 @@ class _Loader:
         return islice(self._samples, self._count)
 
 
-def _as_it_is(sample: Any) -> Any:
+def _unchanged(sample: Any) -> Any:
     return sample
 
 

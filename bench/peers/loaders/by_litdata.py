@@ -1,4 +1,4 @@
-"""litdata, on chunks of its own."""
+"""litdata on its own chunks."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Libraries whose samples are asked for by number: wids on our tars, MosaicML's MDS."""
+"""Libraries that give samples by number: wids on our tars, MosaicML's MDS."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from bench.peers.loaders.way import Stored, Task, Way, one
 
 
 class _ByNumber:
-    """Every sample once, in an order by chance; another in each epoch."""
+    """Gives every sample once, in a random order that differs in each epoch."""
 
     def __init__(self, get: Callable[[int], Any], numbers: range) -> None:
         self._get, self._numbers = get, numbers
@@ -26,7 +26,7 @@ def _wids(task: Task) -> Iterable[Any]:
     import wids
 
     folder = task.root / LINKS
-    # a folder that holds the shards already: it copies none
+    # the folder already has the shards, so that wids copies none
     dataset = wids.ShardListDataset(
         str(folder / "shardindex.json"), cache_dir=str(folder), transformations=[_read]
     )
@@ -38,7 +38,7 @@ def _blocks(dataset: Any, task: Task) -> _ByNumber:
 
 
 def _read(sample: dict[str, Any]) -> dict[str, Any]:
-    """Members as bytes; they come as files."""
+    """Members as bytes; wids gives files."""
     return {name: each.read() if name.startswith(".") else each for name, each in sample.items()}
 
 

@@ -1,4 +1,4 @@
-"""Whether the files are in the page cache."""
+"""Put files into the page cache, or remove them from it."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _BUFFER = 1 << 20
 
 
 def drop(folder: Path) -> None:
-    """Have the kernel forget every file below a folder, written ones once they are on the disk."""
+    """Drop every file below a folder from the page cache, after it is written to the disk."""
     for path in _files(folder):
         fd = os.open(path, os.O_RDONLY)
         try:
@@ -18,9 +18,9 @@ def drop(folder: Path) -> None:
 
 
 def warm(folder: Path) -> None:
-    """Read every file below a folder from its beginning to its end, after it was forgotten.
+    """Drop every file below a folder from the page cache, then read it from start to end.
 
-    How a file came into the cache decides how fast it is read from there: in pages of which size.
+    How a file came into the cache decides its page size, and so how fast it is read from there.
     """
     memory = bytearray(_BUFFER)
     drop(folder)

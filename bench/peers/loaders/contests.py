@@ -1,4 +1,4 @@
-"""What is raced against what, and what is claimed of it: names of ways, and goals."""
+"""Which ways are compared with which, and the goals."""
 
 from bench.harness.command import Claim
 from bench.peers.loaders import (

@@ -1,4 +1,4 @@
-"""The samples that every loader reads, as a finished split of this program."""
+"""The samples that every loader reads, as a finished split."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -25,19 +25,19 @@ OURS = Path("ours", SOURCE, SPLIT)
 """Below the folder of all formats."""
 SIZE = Size(480, 640)
 COUNTS, REGIONS = 190, 14
-"""Bytes of a mask, and masks: annotations of 3 kB and a bit."""
+"""Bytes of a mask, and number of masks: a little more than 3 kB of annotations."""
 SHARDS = 8
 _POLICY = ImagePolicy()
 
 
 def with_photos(photos: Sequence[EncodedImage], count: int) -> Iterator[Sample]:
-    """Samples of real JPEGs, which come again and again."""
+    """Samples of real JPEGs, which are repeated."""
     for number in range(count):
         yield _sample(number, photos[number % len(photos)])
 
 
 def photo_of_size(data: bytes, size: Size) -> EncodedImage:
-    """A photo scaled to a size and encoded as the job stores one."""
+    """A photo scaled to a size and encoded as the conversion stores it."""
     with Image.open(io.BytesIO(data)) as image:
         small = image.convert("RGB").resize((size.width, size.height), Image.Resampling.BILINEAR)
     out = io.BytesIO()
@@ -46,9 +46,9 @@ def photo_of_size(data: bytes, size: Size) -> EncodedImage:
 
 
 def _sample(number: int, image: EncodedImage) -> Sample:
-    chance = np.random.default_rng(number)
+    rng = np.random.default_rng(number)
     regions = tuple(
-        Region(phrases=(f"thing {each}",), mask=Rle(image.size, chance.bytes(COUNTS)))
+        Region(phrases=(f"thing {each}",), mask=Rle(image.size, rng.bytes(COUNTS)))
         for each in range(REGIONS)
     )
     return Sample(
@@ -61,13 +61,13 @@ def _sample(number: int, image: EncodedImage) -> Sample:
 
 
 def write(root: Path, samples: Iterator[Sample], count: int, shards: int = SHARDS) -> Path:
-    """A finished split, with the indexes that other readers of our tars need.
+    """Write a finished split, with the indexes that other readers of our tars need.
 
     Args:
-        root: gets the folder `OURS`.
-        samples: as many as `count`.
-        count: how many there are.
-        shards: to share them evenly.
+        root: the folder `OURS` is created in it.
+        samples: `count` of them.
+        count: number of samples.
+        shards: number of shards, of equal size.
     """
     folder, infos = root / OURS, []
     for number in range(shards):

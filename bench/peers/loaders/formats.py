@@ -19,7 +19,7 @@ TARS, MDS, CHUNKS, LINKS, FILES = "webdataset", "streaming", "litdata", "wids", 
 """Folders of the formats; where a library writes one, it has the library's name."""
 
 
-_ASKED_FOR: Mapping[str, Mapping[str, object]] = {
+_TORCHVISION_STUBS: Mapping[str, Mapping[str, object]] = {
     "torchvision": {},
     "torchvision.transforms": {},
     "torchvision.transforms.functional": {"to_tensor": None},
@@ -28,7 +28,7 @@ _ASKED_FOR: Mapping[str, Mapping[str, object]] = {
 
 
 def write_formats(root: Path) -> None:
-    """Write every format whose library is here, beside ours."""
+    """Write every format whose library is installed, next to ours."""
     for name, write in FORMATS.items():
         if name == FILES or find_spec(name) is not None:
             write(root, root / name)
@@ -42,24 +42,24 @@ def _write_tars(root: Path, folder: Path) -> None:
     most = -(-manifest.samples // len(manifest.shards))
     with webdataset.ShardWriter(f"{folder}/%06d.tar", maxcount=most, verbose=0) as shards:
         for key, photo, annotations in members(root):
-            shards.writer({"__key__": key, "jpg": photo, "mp": annotations})
+            shards.write({"__key__": key, "jpg": photo, "mp": annotations})
 
 
 def import_streaming() -> Any:
-    """MosaicML's library, also where there is no torchvision.
+    """MosaicML's library, also without torchvision.
 
-    It asks for two names of torchvision, for datasets of its own that nobody uses here; there is no
-    torchvision that fits a torch built for the CPU alone.
+    It imports two names of torchvision, for datasets that are not used here. No torchvision fits a
+    torch that was built for the CPU only.
     """
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):
         for name in [each for each in sys.modules if each.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        for name, holds in _ASKED_FOR.items():
+        for name, names in _TORCHVISION_STUBS.items():
             module = ModuleType(name)
             module.__spec__ = ModuleSpec(name, None)
-            vars(module).update(holds)
+            vars(module).update(names)
             sys.modules[name] = module
     import streaming
 
@@ -72,11 +72,11 @@ def _write_mds(root: Path, folder: Path) -> None:
     columns = {"key": "str", "jpg": "bytes", "mp": "bytes"}
     with MDSWriter(out=str(folder), columns=columns) as shards:
         for key, photo, annotations in members(root):
-            shards.writer({"key": key, "jpg": photo, "mp": annotations})
+            shards.write({"key": key, "jpg": photo, "mp": annotations})
 
 
 class _Read:
-    """What `litdata.optimize` calls in a process of its own: the sample of a number."""
+    """Returns the sample of a number; `litdata.optimize` calls it in a process of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -90,7 +90,7 @@ class _Read:
 
 
 def _write_chunks(root: Path, folder: Path) -> None:
-    # It gathers its chunks in a folder for all its jobs, and moves them when they are whole.
+    # It collects its chunks in a folder for all its jobs, and moves them when they are complete.
     os.environ["DATA_OPTIMIZER_CACHE_FOLDER"] = str(root / "litdata-cache")
     import litdata
 
@@ -106,7 +106,7 @@ def _write_chunks(root: Path, folder: Path) -> None:
 
 
 def _write_links(root: Path, folder: Path) -> None:
-    """Shards where wids would copy them to: it finds them copied."""
+    """Put shards where wids would copy them to, so that it copies none."""
     folder.mkdir()
     shutil.copy(root / OURS / "shardindex.json", folder)
     for tar in (root / OURS).glob("*.tar"):

@@ -1,4 +1,4 @@
-"""torch's DataLoader over a file for each photo and one for its annotations."""
+"""torch's DataLoader on loose files: one for each photo, and one for its annotations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ _WORKERS = 2
 
 
 class Files:
-    """What DataLoader calls a map-style dataset."""
+    """A map-style dataset of stored samples."""
 
     def __init__(self, folder: Path, rank: int, world: int) -> None:
         self._photos = sorted(map(str, folder.glob("*.jpg")))[rank::world]
@@ -26,7 +26,7 @@ class Files:
 
 
 class Photos(Files):
-    """The same, decoded."""
+    """A map-style dataset of decoded photos and annotations."""
 
     def __getitem__(self, number: int) -> Any:
         import io

@@ -1,38 +1,35 @@
-"""Our own loaders."""
+"""This project's loader."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from bench.peers.loaders.data import OURS
 from bench.peers.loaders.way import Stored, Task, Way
-from shards.load.batches import BatchTransform, LoaderOptions
-from shards.load.loader import Loader, open_data
+from shards.load.batches import LoaderOptions
+from shards.load.loader import Loader
 from shards.load.reading.batch import RawBatch
-from shards.load.reading.split import EVERYTHING
-from shards.load.sampling.plan import SampleOrder
-from shards.load.transforms import PixelBatch, PixelTransform, RawTransform
+from shards.load.transforms import PixelBatch
 
 _WORKERS = 2
 
 
-def open_loader(task: Task, work: BatchTransform[Any], pace: LoaderOptions) -> Loader[Any]:
-    """A loader as `ShardLoader` makes it, without torch."""
-    order = SampleOrder(task.batch * task.world)
-    opened = open_data(task.root / OURS, order, EVERYTHING, task.rank, task.world)
-    return Loader(opened.schedule, work, pace, opened.digest)
-
-
-def _raw(pace: LoaderOptions, task: Task) -> Loader[RawBatch]:
-    return open_loader(task, RawTransform(), pace)
-
-
-def _cpu(pace: LoaderOptions, task: Task) -> Loader[PixelBatch]:
-    return open_loader(task, PixelTransform(), pace)
+def open_loader(
+    options: LoaderOptions, task: Task, decode: Literal["raw", "cpu"] = "raw"
+) -> Loader:
+    """A loader of one rank, without torch."""
+    return Loader(
+        task.root / OURS,
+        task.batch,
+        decode=decode,
+        rank=task.rank,
+        world_size=task.world,
+        options=options,
+    )
 
 
 class _Workers:
-    """Under torch's DataLoader, a batch handed over at once."""
+    """In the workers of torch's DataLoader, which move whole batches."""
 
     def __init__(self, task: Task) -> None:
         from torch.utils.data import DataLoader
@@ -56,7 +53,7 @@ class _Workers:
         yield from self._loader
 
 
-def _members(sample: Any, _seed: int, _which: int | None) -> Stored:
+def _members(sample: Any, _seed: int, _item_index: int | None) -> Stored:
     from shards.layout import to_members
 
     (_, photo), (_, annotations) = to_members(sample)
@@ -64,9 +61,9 @@ def _members(sample: Any, _seed: int, _which: int | None) -> Stored:
 
 
 def look_raw(batch: RawBatch) -> list[Stored]:
-    """The samples of a raw batch."""
-    found = [(raw.key, raw.members()) for raw in batch]
-    return [(key, members["jpg"], members["mp"]) for key, members in found]
+    """The samples of a raw batch as they are stored."""
+    pairs = [(raw.key, raw.members()) for raw in batch]
+    return [(key, members["jpg"], members["mp"]) for key, members in pairs]
 
 
 def _count_pixels(batch: PixelBatch) -> int:
@@ -80,13 +77,20 @@ WORKERS = "ours under a DataLoader, 2 workers"
 CPU = "ours, decoded, 2 threads"
 CPU_MAPPED = "ours, decoded, 2 threads, mapped"
 WAYS: Mapping[str, Way] = {
-    ONE: Way("ours", partial(_raw, LoaderOptions(threads=1)), len, look_raw),
-    MAPPED: Way("ours", partial(_raw, LoaderOptions(threads=0, mapped=True)), len, look_raw),
-    UNCHECKED: Way("ours", partial(_raw, LoaderOptions(threads=1, check=False)), len, look_raw),
-    TWO: Way("ours", partial(_raw, LoaderOptions(threads=2)), len, look_raw),
+    ONE: Way("ours", partial(open_loader, LoaderOptions(threads=1)), len, look_raw),
+    MAPPED: Way("ours", partial(open_loader, LoaderOptions(threads=0, mmap=True)), len, look_raw),
+    UNCHECKED: Way(
+        "ours", partial(open_loader, LoaderOptions(threads=1, check=False)), len, look_raw
+    ),
+    TWO: Way("ours", partial(open_loader, LoaderOptions(threads=2)), len, look_raw),
     WORKERS: Way("ours", _Workers, len, list, ["torch"]),
-    CPU: Way("ours", partial(_cpu, LoaderOptions(threads=2)), _count_pixels, None),
+    CPU: Way(
+        "ours", partial(open_loader, LoaderOptions(threads=2), decode="cpu"), _count_pixels, None
+    ),
     CPU_MAPPED: Way(
-        "ours", partial(_cpu, LoaderOptions(threads=2, mapped=True)), _count_pixels, None
+        "ours",
+        partial(open_loader, LoaderOptions(threads=2, mmap=True), decode="cpu"),
+        _count_pixels,
+        None,
     ),
 }

@@ -1,4 +1,4 @@
-"""The webdataset library, as its documentation says: shuffled shards and a buffer of samples."""
+"""The webdataset library as documented: shuffled shards and a shuffle buffer of samples."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""Every way to load, by name."""
+"""All ways to load, by name."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
-"""A disk of a steady rate: the kernel lets some processes read so much of it in a second.
+"""Limit reads from a disk to a constant rate.
 
-A virtual machine's disk may be three times as fast from one minute to the next, and then says
-little of a loader. Needs root, and a control group that limits block devices:
+The speed of a virtual machine's disk may change by a factor of three from one minute to the next,
+which hides the differences of loaders. Needs root, and a control group for block devices:
 https://docs.kernel.org/admin-guide/cgroup-v1/blkio-controller.html (throttle.read_bps_device) and
 https://docs.kernel.org/admin-guide/cgroup-v2.html (io.max).
 """
@@ -16,19 +16,19 @@ _BLOCKS = Path("/sys/dev/block")
 
 
 @contextmanager
-def held_to(folder: Path, rate: int) -> Iterator[None]:
-    """This process, and those that it starts, read a folder's disk at no more than a rate.
+def limited_to(folder: Path, rate: int) -> Iterator[None]:
+    """Limit this process, and those that it starts, to a rate of reads from a folder's disk.
 
     Args:
         folder: on the disk.
-        rate: bytes in a second.
+        rate: bytes per second.
 
     Raises:
-        OSError: if there is no such disk or control group, or it may not be used.
+        OSError: if there is no such disk or control group, or this process may not use it.
     """
     device = _device(folder.stat().st_dev)
     tree, limit, line = _limit(device, rate)
-    home = tree / _own_place(tree).lstrip("/")
+    home = tree / _own_group(tree).lstrip("/")
     group = tree / f"glamm-shards-bench-{os.getpid()}"
     group.mkdir()
     try:
@@ -41,18 +41,18 @@ def held_to(folder: Path, rate: int) -> Iterator[None]:
 
 
 def _device(number: int) -> str:
-    """major:minor of a whole disk; a partition is limited with its disk."""
+    """major:minor of a whole disk: a partition cannot be limited alone."""
     device = f"{os.major(number)}:{os.minor(number)}"
     block = _BLOCKS / device
     if not block.exists():
-        raise OSError(f"device {device} is no disk of this machine")
+        raise OSError(f"device {device} is not a disk of this machine")
     if (block / "partition").exists():
         return (block.resolve().parent / "dev").read_text().strip()
     return device
 
 
 def _limit(device: str, rate: int) -> tuple[Path, str, str]:
-    """(tree of groups, file of a group, what is written to it)."""
+    """(tree of groups, file of a group, line to write to it)."""
     if (_GROUPS / "blkio/cgroup.procs").exists():
         return _GROUPS / "blkio", "blkio.throttle.read_bps_device", f"{device} {rate}"
     if "io" not in (_GROUPS / "cgroup.controllers").read_text().split():
@@ -61,13 +61,13 @@ def _limit(device: str, rate: int) -> tuple[Path, str, str]:
     return _GROUPS, "io.max", f"{device} rbps={rate}"
 
 
-def _own_place(tree: Path) -> str:
+def _own_group(tree: Path) -> str:
     """The group of this process in a tree, as a path from its root."""
     wanted = "blkio" if tree.name == "blkio" else ""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, place = line.split(":", 2)
+        _, controllers, path = line.split(":", 2)
         if wanted in controllers.split(","):
-            return place
+            return path
     raise OSError(f"this process is in no group of {tree}")
 
 

@@ -1,7 +1,7 @@
-"""One way to load, in a process of its own, timed from its first batch on.
+"""Time one way to load, in a process of its own, from its first batch on.
 
-`python -m bench.peers.loaders.timed` is given a `Call` and prints a `Timed`, both as JSON, between
-them a line each way: "ready" when all that can be imported is, and then it waits for "go".
+`python -m bench.peers.loaders.timed` takes a `Call` and prints a `Timed`, both as JSON. In between,
+it prints "ready" after its imports, and waits for "go".
 """
 
 import os
@@ -24,11 +24,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a process is to do.
+    """What a process measures.
 
     Attributes:
-        seconds: to load for, half as long after the first batch; where `once`, from the first batch
-            on, an epoch at the most.
+        seconds: time to measure, after a warm-up of half that time; with `once`, from the first
+            batch on, for one epoch at most.
     """
 
     way: str
@@ -43,15 +43,15 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """What one process did.
+    """What one process measured.
 
     Attributes:
-        samples: in the time that was timed.
-        seconds: for these.
-        cpu: seconds of all its processes, for these.
+        samples: that were loaded in the measured time.
+        seconds: the measured time.
+        cpu: CPU time of all its processes in it, in seconds.
         first: seconds from opening to the first batch.
-        peak: bytes that its processes held at the most; what they share counts in each.
-        own: of these, at the end, what is not a file that they mapped.
+        peak: peak memory of its processes, in bytes; shared memory counts in each.
+        own: memory at the end without mapped files, in bytes.
     """
 
     samples: float
@@ -63,14 +63,14 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 def time_way(call: Call) -> Timed:
-    """Load."""
+    """Load and measure."""
     way = WAYS[call.way]
     task = Task(Path(call.root), call.batch, call.rank, call.world, call.samples, call.bytes)
     start = time.perf_counter()
     items = _items(way.open(task), once=call.once)
     next(items)
     first = time.perf_counter() - start
-    if not call.once:  # memory that is used again has been used once
+    if not call.once:  # after this, buffers are reused and not allocated
         settled = time.perf_counter() + call.seconds / 2
         while time.perf_counter() < settled:
             next(items)
@@ -91,7 +91,7 @@ def _items(opened: Iterable[Any], *, once: bool) -> Iterator[Any]:
 
 
 def _processes() -> Iterator[Path]:
-    """Of this process and those that it started and that are there."""
+    """This process and its child processes that still run."""
     yield Path("/proc/self")
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError):  # the thread has ended
@@ -100,7 +100,7 @@ def _processes() -> Iterator[Path]:
 
 
 def _cpu() -> float:
-    """Seconds that the processor was used for, by all of them."""
+    """CPU time of all processes, in seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = used.ru_utime + used.ru_stime
     for process in list(_processes())[1:]:
@@ -111,15 +111,15 @@ def _cpu() -> float:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes held at the most, and of their own; nothing for those that have ended."""
-    found = dict.fromkeys(("VmHWM", "RssAnon", "RssShmem"), 0)
+    """(peak memory, memory without mapped files) in bytes; without processes that have ended."""
+    sizes = dict.fromkeys(("VmHWM", "RssAnon", "RssShmem"), 0)
     for process in _processes():
         with suppress(FileNotFoundError):
             for line in (process / "status").read_text().splitlines():
                 name, _, value = line.partition(":")
-                if name in found:
-                    found[name] += int(value.split()[0]) * 1024
-    return found["VmHWM"], found["RssAnon"] + found["RssShmem"]
+                if name in sizes:
+                    sizes[name] += int(value.split()[0]) * 1024
+    return sizes["VmHWM"], sizes["RssAnon"] + sizes["RssShmem"]
 
 
 def _import(name: str, rank: int) -> None:
@@ -127,22 +127,22 @@ def _import(name: str, rank: int) -> None:
         __import__(name)
         return
     streaming = import_streaming()
-    if rank == 0:  # what the last process left; the others of this time have not begun
+    if rank == 0:  # of the last process; the other ranks have not started
         streaming.base.util.clean_stale_shared_memory()
 
 
 def main() -> None:
-    """Wait, load, tell."""
+    """Import, wait for "go", measure, and print the result."""
     call = msgspec.json.decode(sys.argv[1], type=Call)
     for name in WAYS[call.way].needs:
         _import(name, call.rank)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries goes to stderr
     answers.write(f"{READY}\n")
     sys.stdin.readline()
     answers.write(msgspec.json.encode(time_way(call)).decode() + "\n")
     answers.flush()
-    # Some libraries' threads never end; there is nothing left to wait for.
+    # Threads of some libraries never end.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What a way to load is: opened once, gone through again and again."""
+"""A way to load: opened once, iterated for any number of epochs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ Stored = tuple[str, bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be loaded, and by how much of the machine.
+    """What to load.
 
     Attributes:
         root: folder of all formats.
         batch: samples of a batch.
-        rank: of this process; libraries that find theirs by themselves find this one.
+        rank: of this process; libraries that read it from the environment get the same.
         world: processes that share the samples.
-        samples: of the dataset.
-        bytes: of its tars.
+        samples: number of samples of the dataset.
+        bytes: size of its tars.
     """
 
     root: Path
@@ -36,28 +36,28 @@ class Way:
     """One way to load.
 
     Attributes:
-        folder: below the root; what it reads.
-        open: gives what is iterated; each time is an epoch.
-        count: samples of an item that it gives.
-        look: the samples of an item as stored, in some order; None for what knows no samples, or
-            has decoded them.
-        needs: packages that may be absent.
+        folder: of the format that it reads, below the root.
+        open: returns an iterable; one iteration is one epoch.
+        count: number of samples of an item.
+        to_stored: the samples of an item as stored, in any order; None if items have no samples, or
+            decoded ones.
+        needs: packages that may not be installed.
     """
 
     folder: str
     open: Callable[[Task], Iterable[Any]]
     count: Callable[[Any], float]
-    look: Callable[[Any], Sequence[Stored]] | None
+    to_stored: Callable[[Any], Sequence[Stored]] | None
     needs: Sequence[str] = ()
 
     @property
-    def lacks(self) -> list[str]:
-        """Needed packages that are absent."""
-        return [name for name in self.needs if not _is_here(name)]
+    def missing(self) -> list[str]:
+        """Packages that it needs and that are not installed."""
+        return [name for name in self.needs if not _is_installed(name)]
 
 
-def _is_here(name: str) -> bool:
-    """Whether a package is installed; one that holds the named one may be absent, too."""
+def _is_installed(name: str) -> bool:
+    """Whether a package is installed; its parent package may be missing, too."""
     try:
         return find_spec(name) is not None
     except ModuleNotFoundError:
@@ -65,5 +65,5 @@ def _is_here(name: str) -> bool:
 
 
 def one(_item: object) -> int:
-    """Samples of an item that is a sample."""
+    """Number of samples, if an item is a sample."""
     return 1

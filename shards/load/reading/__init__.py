@@ -1,1 +1,1 @@
-"""Bytes of samples, by their numbers in a split."""
+"""Bytes of samples from a split: where they are, the memory they are read into, and their check."""

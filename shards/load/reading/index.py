@@ -1,4 +1,4 @@
-"""A split by its index: any sample by one `pread`, and questions that touch no tar."""
+"""A split by its index: any sample by one read, and queries that open no tar."""
 
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from shards.index.samples import SAMPLES
 from shards.index.write import open_listing
 from shards.layout import from_members
 from shards.load.reading.query import select
-from shards.load.storage.files import open_files, read_sound
+from shards.load.storage.files import open_files, read_checked
 from shards.manifest import MANIFEST, read_manifest
 from shards.sample import Sample
 from shards.tar import parse_sample
@@ -21,20 +21,21 @@ from shards.tar import parse_sample
 class SampleIndex:
     """The samples of a split by number, in stored order. A context manager.
 
-    Opening maps the index into memory and reads none of it: ten million rows open as fast as ten.
+    `len(index)` is the number of samples, `index[5]` reads one, `index.where(query)` finds some.
+    Opening maps the index into memory and reads nothing: ten million rows open as fast as ten.
     """
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, location: str | Path) -> None:
         """Open a split.
 
         Args:
-            where: its folder or URL (docs/remote.md).
+            location: its folder or URL (docs/remote.md).
 
         Raises:
             CorruptShardError: if its manifest or its index is missing or damaged.
-            LoadError: if a URL is not understood, or its server does not answer or refuses.
+            LoadError: if a URL is not valid, or its server does not answer or refuses.
         """
-        self._files = open_files(where)
+        self._files = open_files(location)
         folder = self._files.path(MANIFEST).parent
         manifest = read_manifest(folder)
         self._files.path(SAMPLES)
@@ -42,11 +43,11 @@ class SampleIndex:
             self._files.path(CLASSES)
         self._listing = open_listing(folder, manifest)
         rows = self._listing.rows
-        self._places = [rows.column(name) for name in ("shard", "offset", "size", "checksum")]
+        self._columns = [rows.column(name) for name in ("shard", "offset", "size", "checksum")]
         self._names = [f"{info.name}.tar" for info in manifest.shards]
 
     def __len__(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return int(self._listing.rows.num_rows)
 
     def __enter__(self) -> Self:
@@ -65,24 +66,24 @@ class SampleIndex:
 
         Raises:
             IndexError: if there is none.
-            CorruptShardError: naming shard and offset, if its bytes are not those written.
+            CorruptShardError: naming shard and offset, if its bytes are not what was written.
             LoadError: if the server of a URL does not answer or refuses.
         """
         if not 0 <= number < len(self):
             raise IndexError(number)
-        shard, offset, size, checksum = (column[number].as_py() for column in self._places)
-        out = bytearray(size)
-        read_sound(self._files, self._names[shard], offset, memoryview(out), checksum)
-        key, members = parse_sample(memoryview(out))
+        shard, offset, size, checksum = (column[number].as_py() for column in self._columns)
+        data = memoryview(bytearray(size))
+        read_checked(self._files, self._names[shard], offset, data, checksum)
+        key, members = parse_sample(data)
         return from_members(key, members)
 
-    def where(self, question: str) -> NDArray[np.int64]:
-        """Numbers of the samples that a question is true of, in order: int64 [found].
+    def where(self, query: str) -> NDArray[np.int64]:
+        """Numbers of the samples that match a query, in order: int64 [matches].
 
         `masks >= 3 and classes contains 'dog'`: columns of docs/format.md, compared by
-        `= != < <= > >=` or searched by `contains`, all of them true.
+        `= != < <= > >=` or searched by `contains`. All terms must be true.
 
         Raises:
-            ValueError: saying what in the question is not understood.
+            ValueError: saying which part of the query is not valid.
         """
-        return select(self._listing.rows, question, self._listing.classes)
+        return select(self._listing.rows, query, self._listing.classes)

@@ -1,4 +1,4 @@
-"""Questions about samples, answered from the index alone."""
+"""Queries on samples, answered from the index alone."""
 
 import re
 from collections.abc import Mapping
@@ -20,72 +20,63 @@ _OPERATORS = {
     ">": "greater",
     ">=": "greater_equal",
 }
-"""What pyarrow and numpy call them."""
+"""Operator -> name of the function in pyarrow and numpy."""
 
 
-def select(rows: pa.Table, question: str, classes: Mapping[int, str]) -> NDArray[np.int64]:
-    """Numbers of the rows that a question is true of, in order: int64 [found].
+def select(rows: pa.Table, query: str, classes: Mapping[int, str]) -> NDArray[np.int64]:
+    """Numbers of the rows that match a query, in order: int64 [matches].
 
     Args:
-        rows: of our own index.
-        question: `masks >= 3 and classes contains 'dog'`.
-        classes: names of label ids: a label map is of the classes that occur in it.
+        rows: of the sample index.
+        query: such as `masks >= 3 and classes contains 'dog'`.
+        classes: names of label ids: a label map has the classes that occur in it.
 
     Raises:
-        ValueError: saying what is not understood.
+        ValueError: saying which part of the query is not valid.
     """
-    answers = [_answer(rows, *term, classes) for term in parse(question)]
-    true = np.logical_and.reduce(answers)
-    return np.flatnonzero(true)
+    matches = [_match(rows, *term, classes) for term in parse(query)]
+    return np.flatnonzero(np.logical_and.reduce(matches))
 
 
-def parse(question: str) -> list[tuple[str, str, int | str]]:
+def parse(query: str) -> list[tuple[str, str, int | str]]:
     """(column, operator, value) of each term.
+
+    Raises:
+        ValueError: saying which part of the query is not valid.
 
     >>> parse("masks >= 3 and classes contains 'dog'")
     [('masks', '>=', 3), ('classes', 'contains', 'dog')]
     """
     terms: list[tuple[str, str, int | str]] = []
-    place, more = 0, "and"
+    start, more = 0, "and"
     while more:
-        found = _TERM.match(question, place)
-        if found is None:
+        term = _TERM.match(query, start)
+        if term is None:
             raise ValueError(
-                f"{question[place:]!r}: expected a column, one of {' '.join(_OPERATORS)} or "
+                f"{query[start:]!r}: expected a column, one of {' '.join(_OPERATORS)} or "
                 f"contains, and a number or a 'word'; terms are joined by `and`"
             )
-        value = found["value"]
-        terms.append(
-            (
-                found["column"],
-                found["operator"],
-                value[1:-1] if value[0] in "'\"" else int(value),
-            )
-        )
-        place, more = found.end(), found["more"]
+        text = term["value"]
+        value = text[1:-1] if text[0] in "'\"" else int(text)
+        terms.append((term["column"], term["operator"], value))
+        start, more = term.end(), term["more"]
     return terms
 
 
-def _answer(
-    rows: pa.Table, column: str, operator_: str, value: int | str, classes: Mapping[int, str]
+def _match(
+    rows: pa.Table, column: str, operator: str, value: int | str, classes: Mapping[int, str]
 ) -> NDArray[np.bool_]:
+    """Which rows match a term: bool [rows]."""
     if column not in rows.column_names:
         raise ValueError(f"no column {column!r}; there are {', '.join(rows.column_names)}")
     kind = rows.schema.field(column).type
-    if operator_ != "contains":
-        if pa.types.is_list(kind) or isinstance(value, str) != pa.types.is_string(kind):
-            raise ValueError(f"{column} holds {kind}, which {operator_} {value!r} does not fit")
-        compared: NDArray[np.bool_]
-        if isinstance(value, str):
-            compared = np.asarray(getattr(pc, _OPERATORS[operator_])(rows.column(column), value))
-        else:  # pyarrow compares as int64, which a checksum does not fit
-            compared = getattr(np, _OPERATORS[operator_])(np.asarray(rows.column(column)), value)
-        return compared
+    if operator != "contains":
+        return _compare(rows, column, operator, value)
     if column == "classes" and isinstance(value, str):
         ids = [number for number, name in classes.items() if name == value]
-        found = [_contains(rows, "label_classes", number) for number in ids]
+        labelled = [_contains(rows, "label_classes", number) for number in ids]
         any_of: NDArray[np.bool_] = np.logical_or.reduce(
-            [_contains(rows, "classes", value), *found]
+            [_contains(rows, "classes", value), *labelled]
         )
         return any_of
     if not pa.types.is_list(kind):
@@ -95,13 +86,26 @@ def _answer(
     return _contains(rows, column, value)
 
 
+def _compare(rows: pa.Table, column: str, operator: str, value: int | str) -> NDArray[np.bool_]:
+    kind = rows.schema.field(column).type
+    if pa.types.is_list(kind) or isinstance(value, str) != pa.types.is_string(kind):
+        raise ValueError(f"{column} holds {kind}, which {operator} {value!r} does not fit")
+    name = _OPERATORS[operator]
+    compared: NDArray[np.bool_]
+    if isinstance(value, str):
+        compared = np.asarray(getattr(pc, name)(rows.column(column), value))
+    else:  # pyarrow compares as int64, which a checksum does not fit
+        compared = getattr(np, name)(np.asarray(rows.column(column)), value)
+    return compared
+
+
 def _contains(rows: pa.Table, column: str, value: int | str) -> NDArray[np.bool_]:
     """Whether the list of each row holds a value: bool [rows]."""
-    answers = []
+    matches = []
     for chunk in rows.column(column).chunks:
-        hits = np.concatenate(([0], np.cumsum(np.asarray(pc.equal(chunk.values, value)))))
+        counts = np.concatenate(([0], np.cumsum(np.asarray(pc.equal(chunk.values, value)))))
         ends = np.asarray(chunk.offsets)
-        more: NDArray[np.bool_] = hits[ends[1:]] > hits[ends[:-1]]
-        answers.append(more)
-    found: NDArray[np.bool_] = np.concatenate([np.zeros(0, bool), *answers])
-    return found
+        more: NDArray[np.bool_] = counts[ends[1:]] > counts[ends[:-1]]
+        matches.append(more)
+    joined: NDArray[np.bool_] = np.concatenate([np.zeros(0, bool), *matches])
+    return joined

@@ -1,7 +1,7 @@
-"""One split as a loader sees it: units to give, and where their bytes are.
+"""One split as a loader sees it: numbered examples, and where their bytes are.
 
-A unit is a sample; or, where it is *expanded* over its captions or phrases, one of these. Rows of
-the index are looked at as they are needed, in the mapped file: ten million cost nothing to open.
+An example is a sample; or, with `expand`, one of its captions, phrases... Rows of the index are
+read from the mapped file when they are needed: ten million cost nothing to open.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,21 @@ _SHARD_BITS = 32
 
 
 class SampleLocations(NamedTuple):
-    """Where samples are, one entry of each array for one unit.
+    """Where samples are; each array has one entry per example.
 
     Attributes:
         rows: int64; number of the sample in its split.
-        which: int64; number of the unit in its sample; -1 where samples are not expanded.
+        item_indices: int64; with `expand`, number of the caption, phrase... in its sample; else -1.
         shards: int64; number of the shard.
         offsets: int64; of the sample in its tar.
         sizes: int64; bytes of the sample in its tar.
-        checksums: uint64; xxh3 of these.
+        checksums: uint64; xxh3 of these bytes.
         heights: int64; of the stored photo.
-        widths: int64.
+        widths: int64; of the stored photo.
     """
 
     rows: Ints
-    which: Ints
+    item_indices: Ints
     shards: Ints
     offsets: Ints
     sizes: Ints
@@ -50,18 +50,22 @@ class SampleLocations(NamedTuple):
     widths: Ints
 
 
-def shard_keys(parts: Ints, shards: Ints) -> Ints:
-    """One number for a split's number and a shard's in it; the same shape."""
-    return parts << _SHARD_BITS | shards
+def shard_keys(dataset_indices: Ints, shards: Ints) -> Ints:
+    """One number for a dataset and one of its shards; same shape."""
+    return dataset_indices << _SHARD_BITS | shards
 
 
 def dataset_and_shard(key: int) -> tuple[int, int]:
-    """What a key was made of."""
+    """(dataset index, shard) of a key: the inverse of `shard_keys`.
+
+    >>> dataset_and_shard(int(shard_keys(np.array(3), np.array(7))))
+    (3, 7)
+    """
     return divmod(key, 1 << _SHARD_BITS)
 
 
 class LocationTable:
-    """Where a split's samples are, in the mapped index; batches of a table are separate arrays."""
+    """Where a split's samples are, read from the mapped index, one array per record batch."""
 
     def __init__(self, rows: pa.Table) -> None:
         """Copy nothing.
@@ -75,12 +79,12 @@ class LocationTable:
         ]
         self._starts = np.cumsum([0, *(len(chunk) for chunk in chunks[_COLUMNS[0]])])
 
-    def find(self, rows: Ints, which: Ints) -> SampleLocations:
-        """Where some rows are, each with the number of the unit in its sample; int64 [n]."""
+    def find(self, rows: Ints, item_indices: Ints) -> SampleLocations:
+        """Where some rows are, each with its item index; int64 [n]."""
         shard, offset, size, checksum, height, width = self._take(rows)
         return SampleLocations(
             rows=rows,
-            which=which,
+            item_indices=item_indices,
             shards=shard.astype(np.int64),
             offsets=offset.astype(np.int64),
             sizes=size.astype(np.int64),
@@ -95,44 +99,44 @@ class LocationTable:
         numbers = np.unique(chunk)
         if len(numbers) == 1:
             return [views[numbers[0]][inside] for views in self._views]
-        found = [np.empty(len(rows), views[0].dtype) for views in self._views]
+        columns = [np.empty(len(rows), views[0].dtype) for views in self._views]
         for number in numbers:
             here = np.flatnonzero(chunk == number)
-            for out, views in zip(found, self._views, strict=True):
-                out[here] = views[number][inside[here]]
-        return found
+            for column, views in zip(columns, self._views, strict=True):
+                column[here] = views[number][inside[here]]
+        return columns
 
 
 def _view(chunk: pa.Array) -> NDArray[np.generic]:
-    """Numbers of a column where they are; pyarrow's own way imports pandas where there is one."""
+    """A column's numbers, not copied; pyarrow's own method imports pandas if it is installed."""
     kind = np.dtype(chunk.type.to_pandas_dtype())
     start = chunk.offset * kind.itemsize
-    found: NDArray[np.generic] = np.frombuffer(chunk.buffers()[1], kind, len(chunk), start)
-    return found
+    view: NDArray[np.generic] = np.frombuffer(chunk.buffers()[1], kind, len(chunk), start)
+    return view
 
 
 EXPANDS = ("regions", "masks", "boxes", "phrases", "captions", "conversations")
-"""Columns that units can be counted by."""
+"""Columns that samples can be expanded over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which samples of a split, and what of them, is to be given.
+    """Which samples of a split to load, and how often each.
 
     Attributes:
-        question: as `SampleIndex.where` takes it; empty takes all.
-        expand: a column of counts: a sample is given once for each thing that it counts, and not at
-            all where it counts none. Empty: every sample once.
+        where: a query as `SampleIndex.where` takes it; empty: all samples.
+        expand: a column of counts: a sample is loaded once for each item that the column counts,
+            and not at all if it has none. Empty: every sample once.
     """
 
-    question: str = ""
+    where: str = ""
     expand: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an unknown column.
+        """Check the column.
 
         Raises:
-            LoadError: naming those there are.
+            LoadError: naming the columns that samples can be expanded over.
         """
         if self.expand and self.expand not in EXPANDS:
             raise LoadError(f"expand is {self.expand!r}; expected one of {', '.join(EXPANDS)}")
@@ -142,87 +146,92 @@ EVERYTHING = Selection()
 
 
 class Split:
-    """The units of a split, numbered in stored order."""
+    """The examples of a split, numbered in stored order."""
 
-    def __init__(self, files: SplitFiles, chosen: Selection = EVERYTHING) -> None:
-        """Open.
+    def __init__(self, files: SplitFiles, selection: Selection = EVERYTHING) -> None:
+        """Open a split.
+
+        Args:
+            files: of the split; `Split.open` takes its folder or URL instead.
+            selection: which samples, and how often each.
 
         Raises:
-            CorruptShardError: if the manifest or the index is missing, damaged, or of another.
-            LoadError: if the question is not understood.
+            CorruptShardError: if the manifest or the index is missing or damaged, or they do not
+                fit each other.
+            LoadError: if the query is not valid.
         """
-        self.files, self.chosen = files, chosen
+        self.files, self.selection = files, selection
         folder = files.path(MANIFEST).parent
         self.manifest: Manifest = read_manifest(folder)
         rows = read_rows(files.path(SAMPLES))
         if rows.num_rows != self.manifest.samples:
             raise CorruptShardError(
-                f"{files.where}/{SAMPLES}: {rows.num_rows} rows, the manifest has "
-                f"{self.manifest.samples} samples; `python -m shards.index` makes it anew"
+                f"{files.location}/{SAMPLES}: {rows.num_rows} rows, the manifest has "
+                f"{self.manifest.samples} samples; write it again with `python -m shards.index`"
             )
         self.names = [f"{info.name}.tar" for info in self.manifest.shards]
         self._ends = np.cumsum([info.samples for info in self.manifest.shards], dtype=np.int64)
-        self._stored = LocationTable(rows)
-        self._taken = self._take(rows, folder)
-        self._units = self._count_units(rows)
+        self._table = LocationTable(rows)
+        self._selected = self._select(rows, folder)
+        self._example_ends = self._count_examples(rows)
 
     @classmethod
-    def open(cls, where: str | Path, chosen: Selection = EVERYTHING) -> Self:
-        """A split in a folder, or at a URL (docs/remote.md)."""
-        return cls(open_files(where), chosen)
+    def open(cls, location: str | Path, selection: Selection = EVERYTHING) -> Self:
+        """The split in a folder, or at a URL (docs/remote.md)."""
+        return cls(open_files(location), selection)
 
     def __reduce__(self) -> tuple[type[Self], tuple[SplitFiles, Selection]]:
-        return type(self), (self.files, self.chosen)
+        return type(self), (self.files, self.selection)
 
     def __len__(self) -> int:
-        """How many units."""
-        if self._units is not None:
-            return int(self._units[-1]) if len(self._units) else 0
+        """Number of examples."""
+        if self._example_ends is not None:
+            return int(self._example_ends[-1]) if len(self._example_ends) else 0
         return self._samples
 
     @property
     def _samples(self) -> int:
-        return self.manifest.samples if self._taken is None else len(self._taken)
+        return self.manifest.samples if self._selected is None else len(self._selected)
 
     @property
     def sizes(self) -> Ints:
-        """Units in each shard: int64 [shards]."""
-        upto = self._ends
-        if self._taken is not None:
-            upto = np.searchsorted(self._taken, self._ends)
-        if self._units is not None:
-            upto = np.concatenate(([0], self._units)).astype(np.int64)[upto]
-        return np.diff(upto, prepend=0)
+        """Examples in each shard: int64 [shards]."""
+        ends = self._ends
+        if self._selected is not None:
+            ends = np.searchsorted(self._selected, self._ends)
+        if self._example_ends is not None:
+            ends = np.concatenate(([0], self._example_ends)).astype(np.int64)[ends]
+        return np.diff(ends, prepend=0)
 
-    def places(self, units: Ints) -> SampleLocations:
-        """Where some units are; int64 [n]."""
-        which = np.full_like(units, -1)
-        rows = units
-        if self._units is not None:
-            rows = np.searchsorted(self._units, units, side="right").astype(np.int64)
-            which = units - np.where(rows > 0, self._units[rows - 1], 0)
-        if self._taken is not None:
-            rows = self._taken[rows].astype(np.int64)
-        return self._stored.find(rows, which)
+    def locate(self, examples: Ints) -> SampleLocations:
+        """Where the samples of some examples are; int64 [n]."""
+        item_indices = np.full_like(examples, -1)
+        rows = examples
+        if self._example_ends is not None:
+            rows = np.searchsorted(self._example_ends, examples, side="right").astype(np.int64)
+            item_indices = examples - np.where(rows > 0, self._example_ends[rows - 1], 0)
+        if self._selected is not None:
+            rows = self._selected[rows].astype(np.int64)
+        return self._table.find(rows, item_indices)
 
-    def _take(self, rows: pa.Table, folder: Path) -> NDArray[np.uint32] | None:
-        """The rows that a question is true of, or None for all."""
-        if not self.chosen.question:
+    def _select(self, rows: pa.Table, folder: Path) -> NDArray[np.uint32] | None:
+        """The rows that match the query, or None for all."""
+        if not self.selection.where:
             return None
         names = {}
         if CLASSES in self.manifest.files:
             self.files.path(CLASSES)
             names = {info.id: info.name for info in read_classes(folder)}
         try:
-            return select(rows, self.chosen.question, names).astype(np.uint32)
+            return select(rows, self.selection.where, names).astype(np.uint32)
         except ValueError as error:
-            raise LoadError(f"{self.files.where}: {error}") from error
+            raise LoadError(f"{self.files.location}: {error}") from error
 
-    def _count_units(self, rows: pa.Table) -> Ints | None:
-        """Where the units of each taken sample end, or None if each is one."""
-        if not self.chosen.expand:
+    def _count_examples(self, rows: pa.Table) -> Ints | None:
+        """Where the examples of each selected sample end; None if each sample is one example."""
+        if not self.selection.expand:
             return None
-        counts = rows.column(self.chosen.expand)
-        if self._taken is not None:
-            counts = pc.take(counts, pa.array(self._taken))
+        counts = rows.column(self.selection.expand)
+        if self._selected is not None:
+            counts = pc.take(counts, pa.array(self._selected))
         return np.cumsum(np.asarray(counts), dtype=np.int64)

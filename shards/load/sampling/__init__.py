@@ -1,1 +1,1 @@
-"""Which sample goes to which rank in which order. Pure."""
+"""Which sample goes to which rank in which order. Pure: numbers in, numbers out."""

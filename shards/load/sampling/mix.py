@@ -1,4 +1,4 @@
-"""Several datasets in exact shares: the plan of a mixture. Pure, as `shards.load.sampling.plan`."""
+"""The plan of a mixture: several datasets in exact shares. Pure, as `shards.load.sampling.plan`."""
 
 from bisect import bisect_left
 from collections import OrderedDict
@@ -11,47 +11,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import LoadError
-from shards.load.sampling.plan import SampleOrder, SamplePlan, Slots, dealt
-from shards.load.sampling.shuffle import PassOrder, segment
+from shards.load.sampling.plan import (
+    PassOrder,
+    SampleOrder,
+    SamplePlan,
+    Slots,
+    deal_to_streams,
+    stream_turns,
+)
 from shards.random import Ints, key_of, keys_of
 
 LONGEST = 50_000
-"""Turns after which a pattern begins anew, at the most; shares are rounded to such parts."""
+"""Longest period of a pattern, in turns; shares that need a longer one are rounded to it."""
 
 
 class Pattern:
-    """Turns of several datasets, periodic.
+    """The turns of several datasets, periodic.
 
     Attributes:
-        turns: int16 [period]; whose turn it is.
-        before: int64 [period + 1, datasets]; how many turns each had before that one.
+        turns: int16 [period]; index of the dataset whose turn it is.
+        before: int64 [period + 1, datasets]; number of turns of each dataset before that turn.
     """
 
     def __init__(self, shares: Sequence[Fraction]) -> None:
-        """Lay out one period.
+        """Compute one period.
 
         Args:
             shares: of each dataset, positive; they need not sum to one.
         """
         parts = whole_parts(shares)
         self.turns = _take_turns(parts)
-        had = self.turns[:, None] == np.arange(len(parts))
+        is_turn = self.turns[:, None] == np.arange(len(parts))
         self.before = np.zeros((len(self.turns) + 1, len(parts)), np.int64)
-        np.cumsum(had, axis=0, out=self.before[1:])
+        np.cumsum(is_turn, axis=0, out=self.before[1:])
 
     def __len__(self) -> int:
-        """Turns of a period."""
+        """Turns in a period."""
         return len(self.turns)
 
     def counts(self, turns: int) -> NDArray[np.int64]:
-        """How many of the first turns are of each dataset: int64 [datasets]."""
+        """How many of the first turns each dataset has: int64 [datasets]."""
         periods, rest = divmod(turns, len(self.turns))
         counted: NDArray[np.int64] = periods * self.before[-1] + self.before[rest]
         return counted
 
 
 def whole_parts(shares: Sequence[Fraction]) -> list[int]:
-    """The shares as whole numbers of one sum, which is at most `LONGEST`.
+    """The shares as whole numbers whose sum is at most `LONGEST`.
 
     >>> whole_parts([Fraction(45, 100), Fraction(2, 5), Fraction(3, 20)])
     [9, 8, 3]
@@ -62,7 +68,7 @@ def whole_parts(shares: Sequence[Fraction]) -> list[int]:
     if period <= LONGEST:
         return [int(share * period) for share in exact]
     down = [max(1, int(share * LONGEST)) for share in exact]
-    # what is missing goes to those who lost most by rounding
+    # The remainder goes to those that rounding down cost most.
     lost = [share * LONGEST - part for share, part in zip(exact, down, strict=True)]
     for number in sorted(range(len(lost)), key=lambda n: -lost[n])[: max(0, LONGEST - sum(down))]:
         down[number] += 1
@@ -70,32 +76,33 @@ def whole_parts(shares: Sequence[Fraction]) -> list[int]:
 
 
 def _take_turns(parts: Sequence[int]) -> NDArray[np.int16]:
-    """Everyone's turns in a period of `sum(parts)`, none ever a whole turn ahead or behind.
+    """The turns of a period of `sum(parts)`, none ever a whole turn ahead or behind.
 
-    Tijdeman, "The chairman assignment problem", 1980: of those who are behind enough, whoever must
-    have a turn first. With n datasets the distance is at most 1 - 1 / (2n - 2) at any moment.
+    Tijdeman, "The chairman assignment problem", 1980: of the datasets that are far enough behind,
+    the one whose turn is due first is next. With n datasets, no dataset is ever more than
+    1 - 1 / (2n - 2) turns off.
     """
     weights = np.asarray(parts, np.int64)
     period, slack = int(weights.sum()), max(1, 2 * len(parts) - 2)
     turns = np.zeros(period, np.int16)
     if len(parts) == 1:
         return turns
-    had = np.zeros(len(parts), np.int64)
+    taken = np.zeros(len(parts), np.int64)
     for number in range(period):
-        # behind and due are in units of 1 / (slack * period), to stay whole
-        behind = slack * (weights * (number + 1) - had * period)
+        # `behind` and `due` are in units of 1 / (slack * period), so that they stay integers.
+        behind = slack * (weights * (number + 1) - taken * period)
         due = ((slack - 1) * period - behind) / weights
         due[behind < period] = np.inf
         turn = int(np.argmin(due))
         turns[number] = turn
-        had[turn] += 1
+        taken[turn] += 1
     return turns
 
 
 class GroupedPlan:
-    """Plans that take turns, a whole batch each; in exact shares, never a whole batch off.
+    """Plans that take turns, a whole batch each, in exact shares: never a whole batch off.
 
-    Datasets are numbered on from plan to plan. Each plan goes on where it was: it must have no end.
+    Dataset indices continue from plan to plan. Each plan continues where it was: it must not end.
     """
 
     def __init__(
@@ -109,15 +116,18 @@ class GroupedPlan:
 
         Args:
             plans: with batches of one size.
-            datasets: how many each has.
+            datasets: number of datasets of each plan.
             shares: of the batches.
-            epoch_batches: batches of an epoch.
+            epoch_batches: batches in an epoch.
 
         Raises:
             LoadError: if the batches differ in size, or an epoch has none.
         """
         if len({plan.batch for plan in plans}) != 1:
-            raise LoadError(f"batches of {[plan.batch for plan in plans]} samples cannot mix")
+            raise LoadError(
+                f"the groups have batches of {[plan.batch for plan in plans]} samples; expected "
+                f"one size"
+            )
         if epoch_batches < 1:
             raise LoadError(f"an epoch of {epoch_batches} batches; expected at least 1")
         self._plans = plans
@@ -127,39 +137,39 @@ class GroupedPlan:
 
     @property
     def batch(self) -> int:
-        """Places of a global batch."""
+        """Examples in a global batch."""
         return self._plans[0].batch
 
-    def batches(self, epoch: int) -> int:  # noqa: ARG002 - all epochs are as long
-        """Batches of an epoch."""
+    def batches(self, epoch: int) -> int:  # noqa: ARG002 - all epochs have the same length
+        """Batches in an epoch."""
         return self._batches
 
-    def slots(self, epoch: int, batches: Sequence[int] | Ints, places: range) -> Slots:
-        """What stands at some places of some batches of an epoch."""
+    def slots(self, epoch: int, batches: Sequence[int] | Ints, positions: range) -> Slots:
+        """What is at some positions of some batches of an epoch."""
         number = np.asarray(batches, np.int64) + epoch * self._batches
         periods, turn = np.divmod(number, len(self._pattern))
-        whose = self._pattern.turns[turn]
+        groups = self._pattern.turns[turn]
         before = periods[:, None] * self._pattern.before[-1] + self._pattern.before[turn]
-        found = Slots(*(np.empty((len(number), len(places)), np.int64) for _ in Slots._fields))
-        for group in np.unique(whose):
-            here = np.flatnonzero(whose == group)
-            some = self._plans[group].slots(0, before[here, group], places)
-            for column, values in zip(found, some, strict=True):
+        slots = Slots(*(np.empty((len(number), len(positions)), np.int64) for _ in Slots._fields))
+        for group in np.unique(groups):
+            here = np.flatnonzero(groups == group)
+            some = self._plans[group].slots(0, before[here, group], positions)
+            for column, values in zip(slots, some, strict=True):
                 column[here] = values
-            found.parts[here] += self._first[group]
-        return found
+            slots.dataset_indices[here] += self._first[group]
+        return slots
 
 
 AtEnd = Literal["restart", "stop"]
-_KEPT = 4
-"""Passes of a dataset that are remembered: streams end one at about the same time."""
+_CACHED_PASSES = 4
+"""Passes of each dataset that are cached: its streams end a pass at about the same time."""
 
 
 class MixturePlan:
-    """Datasets by shares. Every stream takes them in the same pattern, each from another turn on.
+    """Datasets by shares. All streams use the same pattern, each from another turn on.
 
-    At any moment a stream is less than one sample away from the exact shares, and over any stretch
-    less than two.
+    A stream is always less than one example away from the exact shares, and over any range of
+    batches less than two.
     """
 
     def __init__(
@@ -174,15 +184,16 @@ class MixturePlan:
         """Plan.
 
         Args:
-            sizes: of each dataset, [shards]: units in each shard.
+            sizes: of each dataset, [shards]: examples in each shard.
             shares: of each dataset.
-            order: how each is put in order.
-            epoch_batches: batches of an epoch. By default as many as all units together fill; and
-                where the first dataset that ends ends it, as many as that gives.
-            at_end: of a dataset: it begins anew, in another order; or the epoch ends.
+            order: how the examples of each dataset are ordered.
+            epoch_batches: batches in an epoch. By default, as many as all examples fill; with
+                `stop`, as many as there are before the first dataset ends.
+            at_end: what happens when a dataset ends: `restart` it in another order, or `stop` the
+                epoch.
 
         Raises:
-            LoadError: if a dataset has nothing to give, or an epoch no batch.
+            LoadError: if a dataset has no example, or an epoch no batch.
         """
         self._sizes = [np.asarray(each, np.int64) for each in sizes]
         self._counts = np.array([each.sum() for each in self._sizes], np.int64)
@@ -193,101 +204,106 @@ class MixturePlan:
         self._passes: OrderedDict[tuple[int, int], PassOrder] = OrderedDict()
         streams = order.used_streams
         self._first = np.arange(streams) * len(self._pattern) // streams
-        self._had = self._pattern.before[self._first]
-        whole = int(self._counts.sum()) // order.batch
-        if at_end == "stop":
-            longest = self._batches_to_end()
-            self._batches = longest if epoch_batches is None else min(longest, epoch_batches)
-        else:
-            self._batches = whole if epoch_batches is None else epoch_batches
-        if self._batches < 1:
-            raise LoadError(
-                f"an epoch has no batch of {order.batch} (over all ranks): the datasets have "
-                f"{self._counts.tolist()} samples"
-            )
+        self._taken = self._pattern.before[self._first]
+        self._batches = self._count_batches(epoch_batches)
 
     @property
     def batch(self) -> int:
-        """Places of a global batch."""
+        """Examples in a global batch."""
         return self._order.batch
 
-    def batches(self, epoch: int) -> int:  # noqa: ARG002 - all epochs are as long
-        """Batches of an epoch."""
+    def batches(self, epoch: int) -> int:  # noqa: ARG002 - all epochs have the same length
+        """Batches in an epoch."""
         return self._batches
 
-    def slots(self, epoch: int, batches: Sequence[int] | Ints, places: range) -> Slots:
-        """What stands at some places of some batches of an epoch.
+    def slots(self, epoch: int, batches: Sequence[int] | Ints, positions: range) -> Slots:
+        """What is at some positions of some batches of an epoch.
 
-        Where datasets begin anew, an epoch goes on where the last one stopped.
+        If datasets restart, an epoch continues where the one before stopped.
         """
         restart = self._at_end == "restart"
         shift = epoch * self._batches if restart else 0
-        touched = self._whole_stretches(places)
-        stream, turn = dealt(self._order, np.asarray(batches, np.int64) + shift, touched)
-        turn = self._mixed(stream, turn)
-        own = slice(places.start - touched.start, places.stop - touched.start)
+        whole = self._extend_to_streams(positions)
+        stream, turn = stream_turns(self._order, np.asarray(batches, np.int64) + shift, whole)
+        turn = self._shuffle_turns(stream, turn)
+        own = slice(positions.start - whole.start, positions.stop - whole.start)
         stream, turn = stream[:, own], turn[:, own]
-        parts, drawn = self._drawn(stream, turn)
-        units, passes = np.empty_like(drawn), np.empty_like(drawn)
-        for part in np.unique(parts):
-            here = parts == part
-            lap, place = np.divmod(drawn[here], self._counts[part])
-            passes[here] = lap + (0 if restart else epoch)
-            units[here] = self._units(int(part), passes[here], place)
-        return Slots(parts, units, passes)
+        dataset_indices, draws = self._draw(stream, turn)
+        examples, passes = np.empty_like(draws), np.empty_like(draws)
+        for index in np.unique(dataset_indices):
+            here = dataset_indices == index
+            pass_number, number = np.divmod(draws[here], self._counts[index])
+            passes[here] = pass_number + (0 if restart else epoch)
+            examples[here] = self._examples(int(index), passes[here], number)
+        return Slots(dataset_indices, examples, passes)
 
-    def _whole_stretches(self, places: range) -> range:
-        """The places of all streams that some places touch."""
+    def _extend_to_streams(self, positions: range) -> range:
+        """All positions of the streams that some positions belong to."""
         width = self._order.batch // self._order.used_streams
-        return range(places.start // width * width, -(-places.stop // width) * width)
+        return range(positions.start // width * width, -(-positions.stop // width) * width)
 
-    def _mixed(self, stream: Ints, turn: Ints) -> Ints:
-        """The turns of each stream inside a batch, in an order of chance.
+    def _shuffle_turns(self, stream: Ints, turn: Ints) -> Ints:
+        """The turns of each stream in random order within a batch.
 
-        The pattern has a period: without this, a rank might always be given the same dataset.
+        The pattern has a period: without this, a rank might always get the same dataset.
         """
         if not self._order.shuffle:
             return turn
         width = self._order.batch // self._order.used_streams
-        chance = keys_of(key_of(self._order.seed, -1), turn * len(self._first) + stream)
-        inside = np.argsort(chance.reshape(len(turn), -1, width), axis=2)
-        mixed: Ints = np.take_along_axis(turn.reshape(inside.shape), inside, 2).reshape(turn.shape)
+        words = keys_of(key_of(self._order.seed, -1), turn * len(self._first) + stream)
+        order = np.argsort(words.reshape(len(turn), -1, width), axis=2)
+        mixed: Ints = np.take_along_axis(turn.reshape(order.shape), order, 2).reshape(turn.shape)
         return mixed
 
-    def _drawn(self, stream: Ints, turn: Ints) -> tuple[Ints, Ints]:
+    def _draw(self, stream: Ints, turn: Ints) -> tuple[Ints, Ints]:
         """(dataset, number of the draw from it over all streams) at each turn."""
-        periods, place = np.divmod(self._first[stream] + turn, len(self._pattern))
-        parts = self._pattern.turns[place].astype(np.int64)
-        each = periods * self._pattern.before[-1][parts] + self._pattern.before[place, parts]
-        own = each - self._had[stream, parts]
-        return parts, own * len(self._first) + stream
+        periods, phase = np.divmod(self._first[stream] + turn, len(self._pattern))
+        dataset_indices = self._pattern.turns[phase].astype(np.int64)
+        before = self._pattern.before[phase, dataset_indices]
+        total = periods * self._pattern.before[-1][dataset_indices] + before
+        own = total - self._taken[stream, dataset_indices]
+        return dataset_indices, own * len(self._first) + stream
 
-    def _units(self, part: int, passes: Ints, places: Ints) -> Ints:
-        count, streams = int(self._counts[part]), len(self._first)
-        units = np.empty_like(places)
-        for lap in np.unique(passes):
-            here = passes == lap
-            going = self._going(part, int(lap))
-            units[here] = going.at(segment(places[here], count, streams))
-        return units
+    def _examples(self, dataset_index: int, passes: Ints, numbers: Ints) -> Ints:
+        count, streams = int(self._counts[dataset_index]), len(self._first)
+        examples = np.empty_like(numbers)
+        for pass_number in np.unique(passes):
+            here = passes == pass_number
+            order = self._order_of(dataset_index, int(pass_number))
+            examples[here] = order.at(deal_to_streams(numbers[here], count, streams))
+        return examples
 
-    def _going(self, part: int, lap: int) -> PassOrder:
-        found = self._passes.pop((part, lap), None)
-        found = found or self._order.start(self._sizes[part], part, lap)
-        self._passes[part, lap] = found
-        if len(self._passes) > _KEPT * len(self._sizes):
+    def _order_of(self, dataset_index: int, pass_number: int) -> PassOrder:
+        key = dataset_index, pass_number
+        order = self._passes.pop(key, None)
+        order = order or self._order.start(self._sizes[dataset_index], *key)
+        self._passes[key] = order
+        if len(self._passes) > _CACHED_PASSES * len(self._sizes):
             self._passes.popitem(last=False)
-        return found
+        return order
+
+    def _count_batches(self, requested: int | None) -> int:
+        """Batches in an epoch."""
+        count = int(self._counts.sum()) // self._order.batch if requested is None else requested
+        if self._at_end == "stop":
+            longest = self._batches_to_end()
+            count = longest if requested is None else min(longest, requested)
+        if count < 1:
+            raise LoadError(
+                f"an epoch has no batch of {self._order.batch} (over all ranks): the datasets "
+                f"have {self._counts.tolist()} samples"
+            )
+        return count
 
     def _batches_to_end(self) -> int:
-        """Batches until some dataset has nothing left that was not given yet."""
+        """Batches until a dataset has no example left that was not given yet."""
         streams, width = len(self._first), self._order.batch // len(self._first)
 
         def exceeds(batches: int) -> int:
             turns = self._first + batches * width
-            had = np.array([self._pattern.counts(int(t)) for t in turns]) - self._had
-            last = (had - 1) * streams + np.arange(streams)[:, None]
-            return int(((had > 0) & (last >= self._counts)).any())
+            taken = np.array([self._pattern.counts(int(t)) for t in turns]) - self._taken
+            last = (taken - 1) * streams + np.arange(streams)[:, None]
+            return int(((taken > 0) & (last >= self._counts)).any())
 
         most = int(self._counts.sum()) // self._order.batch + 2
         return bisect_left(range(1, most), 1, key=exceeds)

@@ -1,1 +1,1 @@
-"""Where bytes come from: folders, URLs, a cache."""
+"""Where bytes come from: folders, URLs, a cache of downloads."""

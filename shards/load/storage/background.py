@@ -1,4 +1,4 @@
-"""Work that few threads do while others are served."""
+"""Work that a few daemon threads do in the background."""
 
 import atexit
 import logging
@@ -13,47 +13,47 @@ _log = logging.getLogger("shards.load")
 
 
 class Background:
-    """Names that few daemon threads work through; the threads end when there is nothing left."""
+    """A queue of names that a few daemon threads process; the threads end when it is empty."""
 
-    def __init__(self, work: Callable[[str, Event], None], most: int) -> None:
-        """Begin with none.
+    def __init__(self, work: Callable[[str, Event], None], threads: int) -> None:
+        """Start with an empty queue and no thread.
 
         Args:
-            work: what is to be done about a name; it should end soon when the event is set.
-            most: threads.
+            work: processes a name; it should return soon after the event is set.
+            threads: how many, at most.
         """
-        self._work, self._most = work, most
-        self.forget()
+        self._work, self._most = work, threads
+        self.reset()
         _of_this_process.add(self)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Forget all names and threads."""
         self._names: deque[str] = deque()
         self._threads: list[Thread] = []
         self._lock, self._stop = Lock(), Event()
 
     def add(self, names: Sequence[str]) -> None:
-        """Work through these as well, after those that are waiting."""
+        """Process these names as well, after those that are waiting."""
         with self._lock:
             self._names.extend(names)
             for _ in range(min(len(self._names), self._most - len(self._threads))):
                 thread = Thread(target=self._run, args=(self._stop,), daemon=True)
-                thread.name = "shards-ahead"
+                thread.name = "shards-prefetch"
                 try:
                     thread.start()
-                except RuntimeError as error:  # no more threads here; what is there goes on
-                    _log.warning("cannot read ahead of use: %s", error)
+                except RuntimeError as error:  # no more threads; those that run continue
+                    _log.warning("cannot prefetch: %s", error)
                     if not self._threads:
                         self._names.clear()
                     return
                 self._threads.append(thread)
 
     def stop(self, patience: float = 5.0) -> None:
-        """Drop what is waiting, and wait at most some seconds for what was begun."""
+        """Drop the names that are waiting; wait up to `patience` seconds for those in progress."""
         with self._lock:
             self._stop.set()
             threads = self._threads
-            self.forget()
+            self.reset()
         end = time.monotonic() + patience
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -76,13 +76,13 @@ _of_this_process: WeakSet[Background] = WeakSet()
 
 
 def _begin_child() -> None:
-    """In a forked child there are no threads, and locks may be held by those there were."""
+    """After a fork, the child has no threads, and its copies of their locks may be held."""
     for each in list(_of_this_process):
-        each.forget()
+        each.reset()
 
 
 def _end() -> None:
-    """Threads that wake up while the interpreter goes down would crash it."""
+    """Threads that run while the interpreter shuts down would crash it."""
     for each in list(_of_this_process):
         each.stop()
 

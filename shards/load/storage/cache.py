@@ -1,7 +1,8 @@
-"""Downloaded files in a folder of bounded size, which any number of processes may share.
+"""A folder of downloaded files with a size limit, which any number of processes may share.
 
-An entry is named by the digest of its content, so that it is never out of date. It comes into being
-whole: a part, which one process writes and the next goes on with if that one dies, is renamed.
+An entry is named by the digest of its content, so it is never out of date. It appears complete: one
+process writes a part file (`.part`) and renames it. If that process dies, the next one continues
+the part file.
 """
 
 import errno
@@ -17,46 +18,46 @@ from typing import NamedTuple, Self
 from shards.errors import CorruptShardError, LoadError
 from shards.storage import sync_folder
 
-_held: set[int] = set()
-"""Descriptors with a lock that a forked child would go on holding."""
+_locked_fds: set[int] = set()
+"""Descriptors with a lock that a forked child would hold as well."""
 
 
 def _begin_child() -> None:
-    while _held:
-        os.close(_held.pop())
+    while _locked_fds:
+        os.close(_locked_fds.pop())
 
 
 os.register_at_fork(after_in_child=_begin_child)
 
 
-def open_held(path: Path) -> int:
-    """A descriptor to write by and to lock, made where it is missing; forked children close it."""
+def open_to_lock(path: Path) -> int:
+    """A descriptor to write and to lock; creates the file if needed. Forked children close it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    _held.add(fd)
+    _locked_fds.add(fd)
     return fd
 
 
-def close_held(fd: int) -> None:
-    """Close it, and let go of its lock."""
-    _held.discard(fd)
+def close_locked(fd: int) -> None:
+    """Close a descriptor of `open_to_lock`, and release its lock."""
+    _locked_fds.discard(fd)
     os.close(fd)
 
 
-def share(fd: int) -> None:
-    """Turn the lock of an `open_held` into one that others may have as well, forked children too.
+def share_lock(fd: int) -> None:
+    """Turn the lock of a descriptor into a shared one, which forked children keep.
 
     Raises:
-        OSError: if the file system knows no locks.
+        OSError: if the file system has no locks.
     """
     fcntl.flock(fd, fcntl.LOCK_SH)
-    _held.discard(fd)
+    _locked_fds.discard(fd)
 
 
 def try_lock(fd: int) -> bool:
-    """Lock a file against all others, unless somebody has it.
+    """Lock a file exclusively; False if another process or thread holds a lock.
 
     Raises:
-        OSError: if the file system knows no locks.
+        OSError: if the file system has no locks.
     """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,24 +66,24 @@ def try_lock(fd: int) -> bool:
     return True
 
 
-def wait(fd: int) -> None:
-    """Wait until nobody writes a file: whoever has, may read on."""
+def wait_for_writer(fd: int) -> None:
+    """Wait until no process writes a file; readers do not block."""
     fcntl.flock(fd, fcntl.LOCK_SH)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, which stays. Threads of one process exclude each other, too.
+    """Hold a lock file, which remains. Threads of one process exclude each other, too.
 
     Raises:
-        OSError: if it cannot be made, or the file system knows no locks.
+        OSError: if the file cannot be created, or the file system has no locks.
     """
-    fd = open_held(path)
+    fd = open_to_lock(path)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        close_held(fd)
+        close_locked(fd)
 
 
 def is_at(path: Path, fd: int) -> bool:
@@ -94,31 +95,33 @@ def is_at(path: Path, fd: int) -> bool:
 
 
 _OURS = re.compile(r"(?:sha256|xxh3)-[0-9a-f]+|\.(?:sha256|xxh3)-[0-9a-f]+\.(?P<size>\d+)\.part")
-"""Entries, and parts with the size that they are to have. Other files are not touched."""
+"""Names of entries, and of part files with their final size. Other files are not touched."""
 
 
-class _Kept(NamedTuple):
+class _CachedFile(NamedTuple):
     used: int
     size: int
     path: Path
 
 
 def evict(folder: Path, limit: int, size: int, part: Path) -> None:
-    """Remove files until there is room for one more. Whoever calls this holds the folder's lock.
+    """Remove the files that were not used for longest, until a new one fits.
+
+    The caller holds the folder's lock.
 
     Args:
         folder: of the cache.
-        limit: bytes that its files have together, at the most.
-        size: bytes of the file to come.
-        part: the file to come, which may have a beginning; it is removed if there is no room.
+        limit: bytes that all files of the cache may have together.
+        size: bytes of the new file.
+        part: the new file's part file, which may have some content; removed if it does not fit.
 
     Raises:
-        OSError: ENOSPC, if what is in use leaves no room.
+        OSError: ENOSPC, if the files that are in use leave too little space.
     """
-    kept = [each for each in _kept(folder) if each.path != part]
-    total = size + sum(each.size for each in kept)
+    files = [each for each in _cached_files(folder) if each.path != part]
+    total = size + sum(each.size for each in files)
     if size <= limit:
-        for each in sorted(kept):
+        for each in sorted(files):
             if total <= limit:
                 break
             if _remove(each.path):
@@ -130,21 +133,21 @@ def evict(folder: Path, limit: int, size: int, part: Path) -> None:
         )
 
 
-def _kept(folder: Path) -> Iterator[_Kept]:
-    """Entries, and parts as if they were complete."""
-    with os.scandir(folder) as found:
-        for each in found:
-            ours = _OURS.fullmatch(each.name)
+def _cached_files(folder: Path) -> Iterator[_CachedFile]:
+    """Entries, and part files with their final size."""
+    with os.scandir(folder) as files:
+        for file in files:
+            ours = _OURS.fullmatch(file.name)
             if ours is None:
                 continue
             with suppress(FileNotFoundError):
-                stat = each.stat(follow_symlinks=False)
+                stat = file.stat(follow_symlinks=False)
                 size = int(ours["size"] or stat.st_size)
-                yield _Kept(stat.st_mtime_ns, size, folder / each.name)
+                yield _CachedFile(stat.st_mtime_ns, size, folder / file.name)
 
 
 def _remove(path: Path) -> bool:
-    """Delete an entry or a part, unless somebody has it open."""
+    """Delete an entry or a part file, unless a process has it open."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -173,19 +176,19 @@ class Cache:
     """A folder for downloaded files.
 
     Attributes:
-        folder: it is made where it is missing. Processes and splits may share it.
-        bytes: that its files have together, at the most. Those that were not opened for longest
-            make room for new ones; one that somebody has open stays.
+        folder: created if needed. Processes and splits may share it.
+        bytes: limit for the size of all its files. Those that were not opened for longest are
+            removed for new ones; a file that a process has open stays.
     """
 
     folder: Path
     bytes: int = DEFAULT_BYTES
 
     def __post_init__(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            LoadError: if it cannot be made, or the limit is none.
+            LoadError: if it cannot be created, or the limit is not positive.
         """
         object.__setattr__(self, "folder", Path(self.folder).absolute())
         if self.bytes <= 0:
@@ -214,39 +217,38 @@ class Cache:
             raise LoadError(f"{BYTES} is {limit!r}; expected a number like 200000000000") from error
 
     def find(self, key: str, size: int) -> int | None:
-        """A descriptor of an entry, or None. The entry stays as long as the descriptor is open."""
+        """A descriptor of an entry, or None. The entry stays while the descriptor is open."""
         path = self.folder / key
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
-            share(fd)
-            found = os.fstat(fd)
+            share_lock(fd)
+            status = os.fstat(fd)
         except BaseException:
             os.close(fd)
             raise
-        if found.st_nlink and found.st_size == size:
+        if status.st_nlink and status.st_size == size:
             with suppress(OSError):
                 os.utime(path)
             return fd
-        os.close(fd)  # removed meanwhile, or cut short by whatever befell the disk
-        if found.st_nlink:
+        os.close(fd)  # removed in the meantime, or truncated by a disk failure
+        if status.st_nlink:
             path.unlink(missing_ok=True)
         return None
 
     def fetch(self, key: str, size: int, fill: Callable[[int], None]) -> int:
-        """The same, downloaded where there is none. Of all who want it, one downloads.
+        """A descriptor of an entry; downloads it first if needed, once for all processes.
 
         Args:
             key: the file's name: `sha256-` or `xxh3-` and the digest of its content.
             size: in bytes.
-            fill: completes the content of a descriptor, which may have the beginning of it from
-                another process. Whatever it raises but the errors below, is no fault of what was
-                written so far.
+            fill: completes the content of a descriptor, which may hold its beginning, written by
+                another process. If it raises anything but the errors below, that beginning is kept.
 
         Raises:
-            OSError: if there is no room, or the disk refuses.
+            OSError: if there is no space, or the disk fails.
             CorruptShardError: from `fill`, if the content is not what it should be.
         """
         part = self.folder / f".{key}.{size}.part"
@@ -260,27 +262,27 @@ class Cache:
             return fd
 
     def _begin(self, part: Path, key: str, size: int) -> int | None:
-        """A part to write, with room for all of it; None when another process had it until now."""
+        """A part file to write, with space for all of it; None after waiting for another writer."""
         with locked(self.folder / _LOCK):
-            fd = open_held(part)
+            fd = open_to_lock(part)
             try:
                 if try_lock(fd):
-                    if self._is_wanted(fd, part, key):
+                    if self._is_needed(fd, part, key):
                         evict(self.folder, self.bytes, size, part)
                         return fd
-                    close_held(fd)
+                    close_locked(fd)
                     return None
             except BaseException:
-                close_held(fd)
+                close_locked(fd)
                 raise
         try:
-            wait(fd)
+            wait_for_writer(fd)
         finally:
-            close_held(fd)
+            close_locked(fd)
         return None
 
-    def _is_wanted(self, fd: int, part: Path, key: str) -> bool:
-        """Whether what was locked is still to be written: another may have just renamed it."""
+    def _is_needed(self, fd: int, part: Path, key: str) -> bool:
+        """Whether the part file must still be written: another writer may have renamed it."""
         if not is_at(part, fd):
             return False
         if not (self.folder / key).exists():
@@ -292,12 +294,13 @@ class Cache:
         try:
             fill(fd)
             os.fsync(fd)
-            with locked(self.folder / _LOCK):  # or who counts may see it under both names or none
+            # Without the lock, `evict` might count the file under both names or under none.
+            with locked(self.folder / _LOCK):
                 part.replace(self.folder / key)
             sync_folder(self.folder)
-            share(fd)
+            share_lock(fd)
         except BaseException as error:
             if isinstance(error, OSError | CorruptShardError):
                 part.unlink(missing_ok=True)
-            close_held(fd)
+            close_locked(fd)
             raise

@@ -1,4 +1,4 @@
-"""Shards of a URL in a cache: downloaded whole, ahead of use or when they are read."""
+"""Shards of a URL in a cache: downloaded whole, in advance or when they are read."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ from xxhash import xxh3_64
 from shards.errors import CorruptShardError, LoadError
 from shards.load.storage.background import Background
 from shards.load.storage.cache import Cache
-from shards.load.storage.file_pool import FilePool
+from shards.load.storage.files import FilePool
 from shards.load.storage.remote_store import RemoteStore
 
 _DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
@@ -24,15 +24,15 @@ _log = logging.getLogger("shards.load")
 
 
 class StoppedError(Exception):
-    """A download that nobody waits for any more."""
+    """The download was stopped, because its file is not needed any more."""
 
 
-class Wanted(NamedTuple):
-    """A file as the manifest has it.
+class RemoteFile(NamedTuple):
+    """A file as the manifest describes it.
 
     Attributes:
         name: below the URL.
-        size: bytes of it.
+        size: in bytes.
         digest: sha256 (64 hexadecimal digits) or xxh3 (16).
     """
 
@@ -47,81 +47,81 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-def key_of(where: str, wanted: Wanted) -> str:
-    """The name of a cached file. Digests come from elsewhere, and become names of files here.
+def cache_key(location: str, file: RemoteFile) -> str:
+    """The name of a cached file. The digest comes from a server, so it is checked first.
 
     Raises:
-        CorruptShardError: if it is none.
+        CorruptShardError: if it is not a digest.
     """
-    if _DIGEST.fullmatch(wanted.digest) is None:
+    if _DIGEST.fullmatch(file.digest) is None:
         raise CorruptShardError(
-            f"{where}/{wanted.name}, byte 0: the manifest has {wanted.digest[:80]!r} for its "
+            f"{location}/{file.name}, byte 0: the manifest has {file.digest[:80]!r} for its "
             f"digest; expected 16 or 64 hexadecimal digits"
         )
-    return f"{'sha256' if _is_sha256(wanted) else 'xxh3'}-{wanted.digest}"
+    return f"{'sha256' if _is_sha256(file) else 'xxh3'}-{file.digest}"
 
 
-def download(store: RemoteStore, wanted: Wanted, fd: int, stop: Event | None = None) -> None:
-    """Write a file. What is there already is taken for its beginning.
+def download(store: RemoteStore, file: RemoteFile, fd: int, stop: Event | None = None) -> None:
+    """Write a file. Existing content is taken as its beginning.
 
-    A damaged one has a second chance, from its first byte.
+    A file whose digest is wrong is downloaded once more from the first byte.
 
     Args:
-        store: where from.
-        wanted: what.
-        fd: where to, to read and to write.
+        store: to download from.
+        file: to download.
+        fd: to write to; it must be readable, too.
         stop: when it is set, the file stays incomplete.
 
     Raises:
-        CorruptShardError: if it is missing, of another size, or its content is another.
+        CorruptShardError: if the file is missing, or its size or content is wrong.
         LoadError: if the server does not answer or refuses.
         OSError: if the disk is full or fails.
         StoppedError: if the event is set.
     """
-    file = f"{store.where}/{wanted.name}"
+    path = f"{store.location}/{file.name}"
     for last in (False, True):
-        found: _Hash = hashlib.sha256() if _is_sha256(wanted) else xxh3_64()
-        at = 0
-        for piece in _written(fd, wanted.size):
-            found.update(piece)
-            at += len(piece)
-        for piece in store.stream(wanted.name, at, wanted.size):
-            found.update(piece)
-            at = _write(fd, piece, at)
+        digest: _Hash = hashlib.sha256() if _is_sha256(file) else xxh3_64()
+        offset = 0
+        for piece in _written(fd, file.size):
+            digest.update(piece)
+            offset += len(piece)
+        for piece in store.stream(file.name, offset, file.size):
+            digest.update(piece)
+            offset = _write(fd, piece, offset)
             if stop is not None and stop.is_set():
                 raise StoppedError
-        if found.hexdigest() == wanted.digest:
+        if digest.hexdigest() == file.digest:
             return
-        what = f"digest {found.hexdigest()}, the manifest says {wanted.digest}"
+        reason = f"digest {digest.hexdigest()}, the manifest says {file.digest}"
         if last:
             raise CorruptShardError(
-                f"{file}, byte 0: downloaded twice, each time with {what}; copy the shard and the "
-                f"manifest there again"
+                f"{path}, byte 0: downloaded twice, each time with {reason}; copy the shard and "
+                f"the manifest there again"
             )
-        _log.warning("%s: downloaded with %s; once more", file, what)
+        _log.warning("%s: downloaded with %s; downloading it once more", path, reason)
         os.ftruncate(fd, 0)
 
 
-def _is_sha256(wanted: Wanted) -> bool:
-    return len(wanted.digest) == hashlib.sha256().digest_size * 2
+def _is_sha256(file: RemoteFile) -> bool:
+    return len(file.digest) == hashlib.sha256().digest_size * 2
 
 
 def _written(fd: int, size: int) -> Iterator[bytes]:
-    """What a download that was broken off has left."""
-    found = os.fstat(fd).st_size
-    if found > size:
+    """The content that an interrupted download left."""
+    written = os.fstat(fd).st_size
+    if written > size:
         os.ftruncate(fd, 0)
         return
-    for at in range(0, found, _PIECE):
-        yield os.pread(fd, min(_PIECE, found - at), at)
+    for offset in range(0, written, _PIECE):
+        yield os.pread(fd, min(_PIECE, written - offset), offset)
 
 
-def _write(fd: int, piece: bytes, at: int) -> int:
+def _write(fd: int, piece: bytes, offset: int) -> int:
     view = memoryview(piece)
     while view:
-        written = os.pwrite(fd, view, at)
-        at, view = at + written, view[written:]
-    return at
+        written = os.pwrite(fd, view, offset)
+        offset, view = offset + written, view[written:]
+    return offset
 
 
 DOWNLOADS = 4
@@ -129,17 +129,21 @@ DOWNLOADS = 4
 
 
 class Downloads:
-    """Files in a cache, brought there where they are not."""
+    """Files of a URL in a cache; downloads those that are not there."""
 
-    def __init__(self, store: RemoteStore, cache: Cache, shards: Mapping[str, Wanted]) -> None:
+    def __init__(self, store: RemoteStore, cache: Cache, shards: Mapping[str, RemoteFile]) -> None:
         self._store, self._cache, self._shards = store, cache, shards
         self._damaged: dict[str, str] = {}
 
     def shard(self, name: str, stop: Event | None = None) -> int:
-        """A descriptor of a shard of the manifest's.
+        """A descriptor of a shard of the manifest.
 
         Raises:
-            As `entry`, and without asking again, if it was damaged before.
+            CorruptShardError: if it is missing at the URL, or not what was written; a second call
+                does not ask the server again.
+            LoadError: if the server does not answer or refuses.
+            OSError: if there is no space for it.
+            StoppedError: if the event is set.
         """
         if name in self._damaged:
             raise CorruptShardError(self._damaged[name])
@@ -149,98 +153,103 @@ class Downloads:
             self._damaged[name] = str(error)
             raise
 
-    def entry(self, wanted: Wanted, stop: Event | None = None) -> int:
-        """A descriptor of a file, which stays in the cache as long as that is open.
+    def entry(self, file: RemoteFile, stop: Event | None = None) -> int:
+        """A descriptor of a file, which stays in the cache while the descriptor is open.
 
         Raises:
             CorruptShardError: if it is missing at the URL, or not what was written.
             LoadError: if the server does not answer or refuses.
-            OSError: if there is no room for it.
+            OSError: if there is no space for it.
             StoppedError: if the event is set.
         """
         return self._cache.fetch(
-            key_of(self._store.where, wanted),
-            wanted.size,
-            lambda fd: download(self._store, wanted, fd, stop),
+            cache_key(self._store.location, file),
+            file.size,
+            lambda fd: download(self._store, file, fd, stop),
         )
 
-    def forget(self, name: str) -> None:
-        """Remove a shard's entry; whoever has it open keeps that."""
-        self.place(self._shards[name]).unlink(missing_ok=True)
+    def remove(self, name: str) -> None:
+        """Remove a shard's entry; a process that has it open keeps its content."""
+        self.path(self._shards[name]).unlink(missing_ok=True)
 
-    def place(self, wanted: Wanted) -> Path:
-        """Where its entry is."""
-        return self._cache.folder / key_of(self._store.where, wanted)
+    def path(self, file: RemoteFile) -> Path:
+        """The path of a file's entry."""
+        return self._cache.folder / cache_key(self._store.location, file)
 
 
 class CachedShards:
     """Shards by name, read from a cache."""
 
-    def __init__(self, downloads: Downloads, where: str) -> None:
-        self._downloads, self._where = downloads, where
-        self._open = FilePool(downloads.shard)
-        self._ahead = Background(partial(_fetch, downloads, self._open), DOWNLOADS)
-        self._left_out: set[str] = set()
-        self._doubted: set[str] = set()
+    def __init__(self, downloads: Downloads, location: str) -> None:
+        self._downloads, self._location = downloads, location
+        self._pool = FilePool(downloads.shard)
+        self._prefetching = Background(partial(_fetch, downloads, self._pool), DOWNLOADS)
+        self._uncached: set[str] = set()
+        self._invalidated: set[str] = set()
         self._lock = Lock()
         self._warned = False
 
     def read(self, name: str, offset: int, out: memoryview) -> int | None:
-        """Bytes read into `out`; None where the shard has no room on this disk.
+        """Bytes read into `out`; None if the shard does not fit on this disk.
 
         Raises:
-            CorruptShardError, LoadError: as `Downloads.shard`.
+            CorruptShardError: if the shard is missing at the URL, or not what was written.
+            LoadError: if the server does not answer or refuses.
         """
-        if name in self._left_out:
+        if name in self._uncached:
             return None
         try:
-            return self._open.read(name, offset, out)
+            return self._pool.read(name, offset, out)
         except OSError:
-            self._open.close_unused()  # what was not read lately makes room
+            self._pool.close_unused()  # files that were not read lately can now be evicted
         try:
-            return self._open.read(name, offset, out)
+            return self._pool.read(name, offset, out)
         except OSError as error:
-            self._leave_out(name, error)
+            self._leave_uncached(name, error)
             return None
 
-    def doubt(self, name: str) -> None:
-        """Have a shard downloaded again, once: its checksum fitted when it was downloaded."""
+    def invalidate(self, name: str) -> None:
+        """Have a shard downloaded again, once: its checksum was right when it was downloaded."""
         with self._lock:
-            if name in self._doubted:
+            if name in self._invalidated:
                 return
-            self._doubted.add(name)
-            _log.warning("%s/%s: not in the cache as it was downloaded", self._where, name)
-            self._downloads.forget(name)
-            self._open.close(name)
+            self._invalidated.add(name)
+            _log.warning(
+                "%s/%s: its copy in the cache has changed since the download; downloading it again",
+                self._location, name,
+            )  # fmt: skip
+            self._downloads.remove(name)
+            self._pool.close(name)
 
-    def ahead(self, names: Sequence[str]) -> None:
-        """Download these, while others are read."""
-        self._left_out.clear()
-        self._open.close_unused()
-        self._ahead.add(names)
+    def prefetch(self, names: Sequence[str]) -> None:
+        """Download these in the background, while others are read."""
+        self._uncached.clear()
+        self._pool.close_unused()
+        self._prefetching.add(names)
 
     def stop_prefetch(self) -> None:
-        """Break off what nobody waits for."""
-        self._ahead.stop()
+        """Stop the downloads that no read waits for."""
+        self._prefetching.stop()
 
     def close(self) -> None:
-        """Let go of files and threads."""
-        self._ahead.stop()
-        self._open.forget()
+        """Close files and end threads."""
+        self._prefetching.stop()
+        self._pool.clear()
 
-    def _leave_out(self, name: str, error: OSError) -> None:
-        self._left_out.add(name)
+    def _leave_uncached(self, name: str, error: OSError) -> None:
+        self._uncached.add(name)
         if not self._warned:
             self._warned = True
             _log.warning(
-                "%s/%s: not cached, read by ranges like others that follow, which is slower: %s",
-                self._where, name, error.strerror or error,
+                "%s/%s: not cached, read by range requests, which is slower; so are shards that "
+                "follow: %s",
+                self._location, name, error.strerror or error,
             )  # fmt: skip
 
 
-def _fetch(downloads: Downloads, opened: FilePool[str], name: str, stop: Event) -> None:
-    """Whoever reads the shard hears what is wrong with it."""
+def _fetch(downloads: Downloads, pool: FilePool[str], name: str, stop: Event) -> None:
+    """Download a shard in advance; the read that follows reports an error."""
     try:
-        opened.open(name, partial(downloads.shard, stop=stop))
+        pool.open(name, partial(downloads.shard, stop=stop))
     except (CorruptShardError, LoadError, OSError, StoppedError) as error:
-        _log.debug("%s: not downloaded ahead: %s", name, error)
+        _log.debug("%s: not downloaded in advance: %s", name, error)

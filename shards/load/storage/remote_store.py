@@ -1,4 +1,4 @@
-"""Bytes of files at a URL, through obstore."""
+"""Bytes of files at a URL, read through obstore."""
 
 import os
 import random
@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from shards.errors import CorruptShardError, LoadError, ShardError
+from shards.errors import CorruptShardError, LoadError, MissingExtraError, ShardError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 
@@ -19,7 +19,7 @@ def public(url: str) -> str:
     """A URL without user, password, query and fragment.
 
     Raises:
-        LoadError: if it is none; it may hold secrets, and is not told.
+        LoadError: if it is not a valid URL; the message leaves it out, as it may hold secrets.
 
     >>> public("https://me:secret@host:8080/data/train/?key=secret")
     'https://host:8080/data/train'
@@ -28,47 +28,47 @@ def public(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         parts = None
-    if parts is None:  # not inside: the error is told with its cause, which quotes the URL
-        raise LoadError("a URL that is none; expected one like https://host/refcoco/train")
+    if parts is None:  # outside `except`: the cause, which quotes the URL, must not be shown
+        raise LoadError("not a valid URL; expected one like https://host/refcoco/train")
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
-def is_cut(error: Exception) -> bool:
-    """Whether an answer broke off: the one thing that obstore does not try again."""
+def is_interrupted(error: Exception) -> bool:
+    """Whether a response was interrupted: the one failure that obstore does not retry."""
     text = str(error)
     return "HttpError" in text and "RetryError" not in text
 
 
 def explain(file: str, offset: int, error: Exception) -> ShardError:
-    """What is wrong, in words that hold nothing of the error's."""
-    text, place = str(error), f"{file}, byte {offset}"
-    found = _STATUS.search(text)
-    status = found.group(1) if found else ""
+    """The error to raise; its message quotes nothing of the original, which may hold secrets."""
+    text, where = str(error), f"{file}, byte {offset}"
+    match = _STATUS.search(text)
+    status = match.group(1) if match else ""
     if isinstance(error, FileNotFoundError) or status == "404":
         return CorruptShardError(
-            f"{place}: no such file; expected the URL of a folder like OUT/refcoco/train that "
+            f"{where}: no such file; expected the URL of a folder like OUT/refcoco/train that "
             f"`python -m convert.run` finished, copied whole"
         )
     if status == "416" or "UnexpectedRange" in text:
-        return CorruptShardError(f"{place}: the file ends early; copy it there again")
-    return LoadError(f"{place}: {_refusal(text, status)}")
+        return CorruptShardError(f"{where}: the file ends early; copy it there again")
+    return LoadError(f"{where}: {_explain_refusal(text, status)}")
 
 
-def _refusal(text: str, status: str) -> str:
+def _explain_refusal(text: str, status: str) -> str:
     if status in {"401", "403"}:
         return (
-            f"the server refuses ({status}); check the credentials (AWS_ACCESS_KEY_ID..., or user "
-            f"and password in the URL), whether they have run out, and whether the file is there"
+            f"the server refuses ({status}); check that the credentials (AWS_ACCESS_KEY_ID..., or "
+            f"user and password in the URL) are right and not expired, and that the file exists"
         )
     if status:
-        return f"the server answered {status}, also when asked again"
+        return f"the server answered {status}, also to retries"
     if "RangeNotSupported" in text:
-        return "the server answers no requests for ranges; serve the files with one that does"
+        return "the server does not support range requests; serve the files with one that does"
     if "Timeout" in text or "TimedOut" in text or "timed out" in text:
-        return "the server took too long to answer; can it be reached from here?"
+        return "the server took too long to answer; check that this machine can reach it"
     return (
-        "no answer; is the server up, is its name right, and are there credentials? A proxy "
-        "(HTTPS_PROXY) or an endpoint (AWS_ENDPOINT_URL) may stand between"
+        "no answer; check that the server is up, its name and the credentials, and the settings of "
+        "a proxy (HTTPS_PROXY) or an endpoint (AWS_ENDPOINT_URL)"
     )
 
 
@@ -83,27 +83,28 @@ RETRY: Any = {
         "base": 2,
     },
 }
-"""obstore's, with jitter: a server that is away for 20 seconds is waited for."""
+"""Settings of obstore, which adds jitter. They bridge an outage of 20 seconds."""
 
 
-def connect(url: str, where: str) -> Any:
-    """An obstore store of what is below a URL; nothing is asked yet.
+def connect(url: str, location: str) -> Any:
+    """An obstore store for the files below a URL; sends no request yet.
 
     Args:
         url: of http, https or s3; it may hold a user and a password.
-        where: the same without secrets, for messages.
+        location: the URL without secrets, for messages.
 
     Raises:
-        LoadError: if the URL is not understood, or obstore is not installed.
+        LoadError: if the URL is not valid.
+        MissingExtraError: if obstore is not installed.
     """
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
-        raise LoadError(f"{where}: expected a folder, or a URL of {', '.join(SCHEMES)}")
+        raise LoadError(f"{location}: expected a folder, or a URL of {', '.join(SCHEMES)}")
     try:
         from obstore.exceptions import BaseError
     except ImportError as error:
-        raise LoadError(
-            f"{where}: a URL needs obstore; `pip install glamm-shards[remote]`"
+        raise MissingExtraError(
+            f"{location}: a URL needs obstore: pip install 'glamm-shards[remote]'"
         ) from error
     try:
         if parts.scheme == "s3":
@@ -111,8 +112,8 @@ def connect(url: str, where: str) -> Any:
         return _connect_http(url, parts)
     except (BaseError, ValueError):
         problem = LoadError(
-            f"{where}: not a URL that can be asked; expected one like s3://bucket/refcoco/train or "
-            f"https://host/refcoco/train, and settings (AWS_...) that fit it"
+            f"{location}: cannot connect to this URL; expected one like s3://bucket/refcoco/train "
+            f"or https://host/refcoco/train, and matching settings (AWS_...)"
         )
     raise problem
 
@@ -142,132 +143,137 @@ def _connect_http(url: str, parts: SplitResult) -> Any:
 
 T = TypeVar("T")
 CHUNK = 1 << 20
-_CUTS = 4
-"""Times that an answer may break off with nothing new in it."""
+_INTERRUPTIONS = 4
+"""Times that a response may be interrupted without any new byte."""
 
 
 class RemoteStore:
     """The files below one URL.
 
     Attributes:
-        where: the URL without user, password and query.
+        location: the URL without user, password and query.
     """
 
     def __init__(self, url: str) -> None:
-        """Nothing is asked yet.
+        """Send no request yet.
 
         Raises:
-            LoadError: if the URL is not understood, or obstore is not installed.
+            LoadError: if the URL is not valid.
+            MissingExtraError: if obstore is not installed.
         """
-        self.where = public(url)
-        self._store = connect(url, self.where)
+        self.location = public(url)
+        self._store = connect(url, self.location)
 
     def __repr__(self) -> str:
-        return f"RemoteStore({self.where!r})"
+        return f"RemoteStore({self.location!r})"
 
     def read(self, name: str, offset: int, size: int) -> Any:
-        """Some bytes of a file: fewer where it ends.
+        """Some bytes of a file: fewer at its end.
 
         Raises:
-            CorruptShardError: if there is no such file, or it ends before.
+            CorruptShardError: if there is no such file, or it ends before the offset.
             LoadError: if the server does not answer or refuses.
         """
         import obstore
 
-        return self._ask(
+        return self._request(
             name, offset, lambda: obstore.get_range(self._store, name, start=offset, length=size)
         )
 
     def size(self, name: str) -> int:
-        """Bytes of a file. Asks for its first byte: who may read may not always ask for less."""
+        """Bytes of a file. Requests its first byte: not every server permits HEAD requests."""
         import obstore
 
         options: Any = {"range": (0, 1)}
-        size: int = self._ask(
+        size: int = self._request(
             name, 0, lambda: obstore.get(self._store, name, options=options).meta["size"]
         )
         return size
 
     def whole(self, name: str) -> bytes:
-        """A small file."""
+        """The content of a small file."""
         import obstore
 
-        return self._ask(name, 0, lambda: bytes(obstore.get(self._store, name).bytes()))
+        return self._request(name, 0, lambda: bytes(obstore.get(self._store, name).bytes()))
 
     def stream(self, name: str, start: int, size: int) -> Iterator[bytes]:
-        """A file in pieces, to its end. A connection that is cut is taken up where it was.
+        """A file in pieces, to its end. An interrupted response is continued where it stopped.
 
         Args:
             name: of the file.
-            start: its first byte that is wanted.
-            size: bytes of all of it.
+            start: offset of the first byte.
+            size: of the whole file.
 
         Raises:
-            CorruptShardError: if there is no such file, or it is of another size.
+            CorruptShardError: if there is no such file, or it has another size.
             LoadError: if the server does not answer or refuses.
         """
         from obstore.exceptions import BaseError
 
-        _refuse_forked(f"{self.where}/{name}")
-        at, cuts = start, 0
-        while at < size:
-            before = at
+        _refuse_forked(f"{self.location}/{name}")
+        offset, interruptions = start, 0
+        while offset < size:
+            before = offset
             try:
-                for piece in self._pieces(name, at, size):
+                for piece in self._pieces(name, offset, size):
                     yield piece
-                    at, cuts = at + len(piece), 0
+                    offset, interruptions = offset + len(piece), 0
             except (BaseError, OSError, ValueError) as error:
-                problem, again = explain(f"{self.where}/{name}", at, error), is_cut(error)
+                problem = explain(f"{self.location}/{name}", offset, error)
+                retry = is_interrupted(error)
             else:
-                if at > before:
+                if offset > before:
                     continue
-                problem, again = LoadError(f"{self.where}/{name}, byte {at}: no bytes came"), True
-            cuts += 1
-            if cuts > _CUTS or not again:
+                problem = LoadError(f"{self.location}/{name}, byte {offset}: the response is empty")
+                retry = True
+            interruptions += 1
+            if interruptions > _INTERRUPTIONS or not retry:
                 raise problem
-            _wait(cuts)
+            _wait(interruptions)
 
     def _pieces(self, name: str, start: int, size: int) -> Iterator[bytes]:
         import obstore
 
         options: Any = {"range": (start, size)}
-        found = obstore.get(self._store, name, options=options)
-        if found.meta["size"] != size:
+        response = obstore.get(self._store, name, options=options)
+        if response.meta["size"] != size:
             raise CorruptShardError(
-                f"{self.where}/{name}, byte {min(found.meta['size'], size)}: expected {size} bytes "
-                f"in all, found {found.meta['size']}; copy it there again"
+                f"{self.location}/{name}, byte {min(response.meta['size'], size)}: expected {size} "
+                f"bytes in all, found {response.meta['size']}; copy it there again"
             )
-        return map(bytes, found.stream(min_chunk_size=CHUNK))
+        return map(bytes, response.stream(min_chunk_size=CHUNK))
 
-    def _ask(self, name: str, offset: int, ask: Callable[[], T]) -> T:
+    def _request(self, name: str, offset: int, send: Callable[[], T]) -> T:
         from obstore.exceptions import BaseError
 
-        _refuse_forked(f"{self.where}/{name}")
-        for cuts in range(1, _CUTS + 2):
+        _refuse_forked(f"{self.location}/{name}")
+        for interruptions in range(1, _INTERRUPTIONS + 2):
             try:
-                return ask()
+                return send()
             except (BaseError, OSError, ValueError) as error:
-                problem, again = explain(f"{self.where}/{name}", offset, error), is_cut(error)
-            if cuts > _CUTS or not again:
+                problem = explain(f"{self.location}/{name}", offset, error)
+                retry = is_interrupted(error)
+            if interruptions > _INTERRUPTIONS or not retry:
                 break
-            _wait(cuts)
+            _wait(interruptions)
         raise problem
 
 
 _process: list[int] = []
-"""The process in which obstore's threads are."""
+"""The process in which obstore's threads run."""
 
 
 def _refuse_forked(file: str) -> None:
-    """A forked child would wait for ever for threads that only its parent has."""
+    """Raise in a forked child: it would wait forever for threads that only its parent has."""
     if not _process:
         _process.append(os.getpid())
     if _process[0] != os.getpid():
         raise LoadError(
-            f"{file}: this process was forked from one that had read from a URL, and cannot; start "
-            f"workers with multiprocessing_context='spawn' or 'forkserver', or use threads"
+            f"{file}: this process was forked after its parent had read from a URL, so it cannot "
+            f"read from one; start workers with multiprocessing_context='spawn' or 'forkserver', "
+            f"or use threads"
         )
 
 
-def _wait(cuts: int) -> None:
-    time.sleep(random.uniform(0.1, 0.3) * 2**cuts)  # noqa: S311 - no secret
+def _wait(interruptions: int) -> None:
+    time.sleep(random.uniform(0.1, 0.3) * 2**interruptions)  # noqa: S311 - not for secrets

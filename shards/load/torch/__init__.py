@@ -1,4 +1,13 @@
-"""PyTorch: `ShardLoader` makes batches by threads, `ShardDataset` feeds a `DataLoader`."""
+"""PyTorch: `ShardLoader` loads batches by threads, `ShardDataset` feeds a `DataLoader`."""
+
+from shards.errors import MissingExtraError
+
+try:
+    import torch as _torch  # noqa: F401 - first, so that one message says what is missing
+except ImportError as error:
+    raise MissingExtraError(
+        f"shards.load.torch needs torch ({error}): pip install 'glamm-shards[torch]'"
+    ) from error
 
 from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture, MixtureDataset

@@ -1,11 +1,11 @@
 """Photos decoded and masks painted on a GPU.
 
-JPEGs go to nvJPEG through torchvision, a batch at a time; masks go as run lengths and become pixels
-by a running sum. What comes out is what `shards.load.transforms` gives, within the tolerance of the
-decoder: masks are equal, photos differ by a few levels where nvJPEG rounds otherwise.
+nvJPEG decodes photos through torchvision, a batch at a time. Masks go to the GPU as run lengths and
+become pixels by a running sum. Masks equal those of `shards.load.transforms`; photos differ by a
+few levels, because nvJPEG rounds differently.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, pad
 from shards.errors import CorruptShardError, DecodeError, LoadError
 from shards.load.reading.batch import BatchRequest, RawBatch
 from shards.load.reading.reader import DAMAGED, Reader, SkipTracker
-from shards.load.transforms import ChooseMasks, kept
+from shards.load.transforms import ChooseMasks, drop_skipped
 from shards.pixels import decode_runs, masks_of
 from shards.rle import Runs
 from shards.sample import Sample, Size
@@ -26,49 +26,57 @@ Tensor = Any
 
 
 def decode_photos(samples: Sequence[Sample], device: Any) -> list[Tensor | CorruptShardError]:
-    """Photos as uint8 [3, height, width] each, on the device; or what is wrong with one.
+    """Photos as uint8 [3, height, width] each, on the device; for a damaged one, its error.
 
-    All are decoded at once, and one by one only where that fails: the decoder does not say which
-    of a batch is damaged.
+    All photos are decoded at once. If that fails, they are decoded one by one: the decoder does not
+    say which of a batch is damaged.
 
     Raises:
-        LoadError: if torchvision is missing, or cannot use this device.
+        LoadError: if torchvision is missing, or was built without nvJPEG.
     """
+    decode = _import_decoder(device)
+    if samples and all(each.image.extension == "jpg" for each in samples):
+        try:
+            images = decode(samples)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError:  # at least one is damaged
+            pass
+        else:
+            return [_expect_size(each, image) for each, image in zip(samples, images, strict=True)]
+    return [_decode_one(each, decode) for each in samples]
+
+
+def _import_decoder(device: Any) -> Callable[[Sequence[Sample]], list[Tensor]]:
     try:
         from torchvision.io import ImageReadMode, decode_jpeg
     except (ImportError, RuntimeError) as error:
         raise LoadError(
-            f"decode='cuda' needs torchvision with nvJPEG ({error}); decode='cpu' does without"
+            f"decode='cuda' needs torchvision with nvJPEG ({error}): install the torchvision that "
+            f"fits your torch and CUDA, or take decode='cpu'"
         ) from error
 
-    def decode(some: Sequence[Sample]) -> list[Tensor]:
-        coded = [torch.frombuffer(bytearray(each.image.data), dtype=torch.uint8) for each in some]
+    def decode(samples: Sequence[Sample]) -> list[Tensor]:
+        coded = [
+            torch.frombuffer(bytearray(each.image.data), dtype=torch.uint8) for each in samples
+        ]
         images: list[Tensor] = decode_jpeg(coded, mode=ImageReadMode.RGB, device=device)
         return images
 
-    def decode_one(sample: Sample) -> Tensor | CorruptShardError:
-        try:
-            return _expect_size(sample, decode([sample])[0])
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            return DecodeError(f"{sample.key}.jpg: {error}")
+    return decode
 
-    others = [each for each in samples if each.image.extension != "jpg"]
+
+def _decode_one(
+    sample: Sample, decode: Callable[[Sequence[Sample]], list[Tensor]]
+) -> Tensor | CorruptShardError:
+    if sample.image.extension != "jpg":
+        return DecodeError(f"{sample.key}.{sample.image.extension}: not a JPEG")
     try:
-        images = [] if others else decode(samples)
+        return _expect_size(sample, decode([sample])[0])
     except torch.cuda.OutOfMemoryError:
         raise
-    except RuntimeError:
-        images = []
-    if images:
-        return [_expect_size(each, image) for each, image in zip(samples, images, strict=True)]
-    return [
-        DecodeError(f"{each.key}.{each.image.extension}: not a JPEG")
-        if each.image.extension != "jpg"
-        else decode_one(each)
-        for each in samples
-    ]
+    except RuntimeError as error:
+        return DecodeError(f"{sample.key}.jpg: {error}")
 
 
 def _expect_size(sample: Sample, image: Tensor) -> Tensor | CorruptShardError:
@@ -79,7 +87,7 @@ def _expect_size(sample: Sample, image: Tensor) -> Tensor | CorruptShardError:
 
 
 _DECODED = 4
-"""Bytes that a pixel takes on the device, with its mask."""
+"""Bytes of a pixel on the device, with its mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +95,20 @@ class DeviceSample:
     """One sample on the device.
 
     Attributes:
-        sample: all the rest of it.
+        sample: its annotations and everything else that is stored.
         image: uint8 [3, height, width], RGB.
-        regions: numbers of the regions that masks were painted of.
+        regions: indexes of the regions whose masks are painted.
         masks: bool [regions, height, width].
-        which: number of what the sample is given for, where it is expanded; else None.
-        seed: for whatever is left to chance.
+        item_index: with `expand`, the number of the caption, phrase... that this is about; else
+            None.
+        seed: 64 random bits of this example.
     """
 
     sample: Sample
     image: Tensor
     regions: tuple[int, ...]
     masks: Tensor
-    which: int | None
+    item_index: int | None
     seed: int
 
 
@@ -111,90 +120,96 @@ class DeviceBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    part: int
+class _ParsedSample:
+    dataset_index: int
     row: int
     sample: Sample
     regions: tuple[int, ...]
     runs: Runs | None
-    which: int | None
+    item_index: int | None
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceTransform:
-    """Decode photos and paint chosen masks on a device."""
+    """Decodes photos and paints chosen masks on a device."""
 
     choose: ChooseMasks
     device: Any
 
-    def begin(self, asked: BatchRequest) -> "_Making":
-        """Begin a batch."""
-        return _Making(self, len(asked))
+    def begin(self, request: BatchRequest) -> "_DeviceBuilder":
+        """Start a batch."""
+        return _DeviceBuilder(self, len(request))
 
-    def cost(self, asked: BatchRequest) -> int:
+    def cost(self, request: BatchRequest) -> int:
         """Bytes of the photos, coded and decoded."""
-        return asked.coded_bytes + _DECODED * int(asked.pixels.sum())
+        return request.coded_bytes + _DECODED * int(request.pixels.sum())
 
 
-class _Making:
-    """The threads read and parse; the whole batch then goes to the device at once."""
+class _DeviceBuilder:
+    """The threads read and parse; then the whole batch goes to the device at once."""
 
-    def __init__(self, work: DeviceTransform, count: int) -> None:
-        self._work = work
-        self._made: list[tuple[_Chosen] | None] = [None] * count
-        self._losses: SkipTracker | None = None
+    def __init__(self, transform: DeviceTransform, count: int) -> None:
+        self._transform = transform
+        self._parsed: list[tuple[_ParsedSample] | None] = [None] * count
+        self._skips: SkipTracker | None = None
 
-    def fill(self, raws: RawBatch, reader: Reader) -> None:
-        self._losses = reader.skips
-        for place, raw in zip(raws.places, raws, strict=True):
+    def decode(self, raws: RawBatch, reader: Reader) -> None:
+        self._skips = reader.skips
+        for position, raw in zip(raws.positions, raws, strict=True):
             try:
                 sample = raw.sample()
-                regions = tuple(self._work.choose(sample, raw.seed, raw.which))
+                regions = tuple(self._transform.choose(sample, raw.seed, raw.item_index))
                 runs = decode_runs(sample, masks_of(sample, regions)) if regions else None
             except DAMAGED as error:
-                reader.skips.add(error, raw.part, raw.row)
+                reader.skips.skip(error, raw.dataset_index, raw.row)
                 continue
-            self._made[place] = (
-                _Chosen(raw.part, raw.row, sample, regions, runs, raw.which, raw.seed),
+            self._parsed[position] = (
+                _ParsedSample(
+                    raw.dataset_index, raw.row, sample, regions, runs, raw.item_index, raw.seed
+                ),
             )
 
-    def finish(self) -> DeviceBatch:
-        chosen, device = kept(self._made), self._work.device
-        images = decode_photos([each.sample for each in chosen], device)
-        made = [
-            self._finish(each, image, device) for each, image in zip(chosen, images, strict=True)
+    def collate(self) -> DeviceBatch:
+        parsed, device = drop_skipped(self._parsed), self._transform.device
+        images = decode_photos([each.sample for each in parsed], device)
+        samples = [
+            self._finish(each, image, device) for each, image in zip(parsed, images, strict=True)
         ]
-        return DeviceBatch(kept(made))
+        return DeviceBatch(drop_skipped(samples))
 
     def _finish(
-        self, chosen: _Chosen, image: Tensor | CorruptShardError, device: Any
+        self, parsed: _ParsedSample, image: Tensor | CorruptShardError, device: Any
     ) -> tuple[DeviceSample] | None:
         if isinstance(image, CorruptShardError):
-            if self._losses is None:
+            if self._skips is None:
                 raise image
-            self._losses.add(image, chosen.part, chosen.row)
+            self._skips.skip(image, parsed.dataset_index, parsed.row)
             return None
-        masks = _paint(chosen, device)
         sample = DeviceSample(
-            chosen.sample, image, chosen.regions, masks, chosen.which, chosen.seed
+            parsed.sample,
+            image,
+            parsed.regions,
+            _paint(parsed, device),
+            parsed.item_index,
+            parsed.seed,
         )
         return (sample,)
 
 
 def paint_runs(runs: Runs, device: Any) -> Tensor:
-    """Masks as bool [masks, height, width], made on the device of the run lengths alone.
+    """Masks as bool [masks, height, width], painted on the device from their run lengths.
 
-    A mark is set where a run begins; how many marks stand up to a pixel, odd or even, is its value.
+    Each run sets a mark at its first pixel. A pixel is set if the number of marks up to it is odd.
 
     Args:
-        runs: as `rle.decode_counts` gives them: none is empty but the first of a mask.
+        runs: as `rle.decode_counts` gives them: only the first run of a mask may be empty.
         device: to paint on.
     """
     size, masks = runs.size, len(runs)
     area = size.height * size.width
     lengths = torch.from_numpy(runs.lengths.astype(np.int64)).to(device)
-    # All masks stand in one row; the first run of each is of 0s and marks nothing.
+    # All masks are in one row. The first run of each is of zeros and sets no mark.
     starts = torch.cumsum(lengths, 0) - lengths
     first = torch.from_numpy(np.concatenate(([0], runs.ends[:-1]))).to(device)
     toggles = torch.zeros(masks * area, dtype=torch.uint8, device=device)
@@ -208,7 +223,7 @@ def paint_runs(runs: Runs, device: Any) -> Tensor:
 def letterbox(
     images: Sequence[Tensor], side: int, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[Tensor, list[Size]]:
-    """Photos at one longest side, normalised, and padded with 0 at the right and the bottom.
+    """Photos scaled to one longest side, normalised, and padded with 0 at the right and bottom.
 
     Args:
         images: uint8 [3, height, width] each.
@@ -235,8 +250,8 @@ def letterbox(
     return torch.stack(squares), sizes
 
 
-def _paint(chosen: _Chosen, device: Any) -> Tensor:
-    size = chosen.sample.image.size
-    if chosen.runs is None:
+def _paint(parsed: _ParsedSample, device: Any) -> Tensor:
+    size = parsed.sample.image.size
+    if parsed.runs is None:
         return torch.zeros((0, size.height, size.width), dtype=torch.bool, device=device)
-    return paint_runs(chosen.runs, device)
+    return paint_runs(parsed.runs, device)

@@ -1,4 +1,4 @@
-"""Mapped files give what reading gives, and whatever is wrong with one is left to reading."""
+"""Mapped files give what reading gives; a file with anything wrong is read instead."""
 
 import mmap
 import os
@@ -14,21 +14,20 @@ from xxhash import xxh3_64_intdigest
 
 from shards.errors import CorruptShardError
 from shards.load.batches import LoaderOptions
-from shards.load.storage.page_cache import is_in_memory
-from shards.load.transforms import PixelTransform
+from shards.load.storage.files import is_in_page_cache
 from shards.sample import EncodedImage, Sample, Size
 from tests.loading import make_loader, make_sample, write_split
 
 native = pytest.importorskip("shards.load.reading._read", reason="not compiled on this machine")
-MAPPED = LoaderOptions(threads=0, mapped=True)
+MAPPED = LoaderOptions(threads=0, mmap=True)
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
     folder = write_split(tmp_path / "split", [7, 20, 5])
     with (folder / "small-train-000000.tar").open("rb") as file:
-        if not is_in_memory(file.fileno(), 1024):
-            pytest.skip("this system or file system cannot say what is in memory")
+        if not is_in_page_cache(file.fileno(), 1024):
+            pytest.skip("this file system cannot tell what is in the page cache")
     return folder
 
 
@@ -39,7 +38,7 @@ def is_mapped(batch) -> bool:
 
 
 @pytest.mark.parametrize("size", [1, 241, 1024, 1025, 2048, 8192, 16_384, 17_409, 40_000])
-def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
+def test_samples_are_given_up_to_the_first_damaged_one(size: int) -> None:
     data = np.random.default_rng(size).bytes(3 * size)
     file, offsets = memoryview(data), np.array([size, 0, 2 * size])
     sizes = np.full(3, size)
@@ -58,7 +57,7 @@ def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "said"),
+    ("wrong", "error", "message"),
     [
         ({"checksums": [0, 0]}, ValueError, "checksums: expected 8 bytes"),
         ({"offsets": []}, ValueError, "offsets: expected 8 bytes"),
@@ -71,18 +70,18 @@ def test_samples_are_given_up_to_the_first_that_is_damaged(size: int) -> None:
         ({"files": (bytes(300),)}, TypeError, "must be list, not tuple"),
     ],
 )
-def test_what_is_no_sample_is_refused(wrong, error, said: str) -> None:
+def test_arguments_that_are_refused(wrong, error, message: str) -> None:
     given = {"files": [bytes(300)], "offsets": [0], "sizes": [300], "checksums": [0], **wrong}
-    places = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
-    with pytest.raises(error, match=said):
-        native.view(given["files"], *places, np.array(given["checksums"], np.uint64))
+    arrays = (np.array(given[name], np.int64) for name in ("offsets", "sizes"))
+    with pytest.raises(error, match=message):
+        native.view(given["files"], *arrays, np.array(given["checksums"], np.uint64))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 @pytest.mark.parametrize("check", [True, False])
-def test_samples_are_the_same_and_where_they_are(split, threads: int, check: bool) -> None:  # noqa: FBT001
-    pace = LoaderOptions(threads=threads, mapped=True, check=check)
-    read, mapped = make_loader(split, 4), make_loader(split, 4, pace=pace)
+def test_samples_are_the_same_and_not_copied(split, threads: int, check: bool) -> None:  # noqa: FBT001
+    options = LoaderOptions(threads=threads, mmap=True, check=check)
+    read, mapped = make_loader(split, 4), make_loader(split, 4, options=options)
     for _ in range(3):
         for copied, batch in zip(read, mapped, strict=True):
             assert is_mapped(batch)
@@ -99,11 +98,11 @@ def with_photo(number: int) -> Sample:
     return msgspec.structs.replace(make_sample(number), image=image, original_size=image.size)
 
 
-def test_photos_are_decoded_from_there(tmp_path: Path) -> None:
+def test_photos_are_decoded_from_mapped_files(tmp_path: Path) -> None:
     write_split(tmp_path, [5, 3], make=with_photo)
 
-    def pixels(pace: LoaderOptions):
-        loader = make_loader(tmp_path, 4, pace=pace, work=PixelTransform())
+    def pixels(options: LoaderOptions):
+        loader = make_loader(tmp_path, 4, options=options, decode="cpu")
         return [
             (each.sample.key, each.image.tolist()) for batch in loader for each in batch.samples
         ]
@@ -112,21 +111,21 @@ def test_photos_are_decoded_from_there(tmp_path: Path) -> None:
 
 
 def test_without_the_compiled_reader_it_reads(split, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.reading.mmap.BUILT", False)
-    assert not any(map(is_mapped, make_loader(split, 4, pace=MAPPED)))
+    monkeypatch.setattr("shards.load.reading.mmap.COMPILED", False)
+    assert not any(map(is_mapped, make_loader(split, 4, options=MAPPED)))
 
 
-def test_what_is_not_in_memory_is_read_until_it_is(split, monkeypatch) -> None:
-    loader = make_loader(split, 4, pace=MAPPED)
-    monkeypatch.setattr("shards.load.reading.mmap.is_in_memory", lambda _fd, _size: False)
+def test_what_is_not_in_the_page_cache_is_read_until_it_is(split, monkeypatch) -> None:
+    loader = make_loader(split, 4, options=MAPPED)
+    monkeypatch.setattr("shards.load.reading.mmap.is_in_page_cache", lambda _fd, _size: False)
     assert not any(map(is_mapped, loader))
     monkeypatch.undo()
     assert all(map(is_mapped, loader))
 
 
 def test_a_file_cut_short_between_batches_is_an_error(split) -> None:
-    """Without a look at its size, the process would be ended by the system."""
-    loader = make_loader(split, 2, shuffle=False, pace=MAPPED)
+    """Without the check of its size, the system would end the process."""
+    loader = make_loader(split, 2, shuffle=False, options=MAPPED)
     batches = iter(loader)
     next(batches)
     os.truncate(split / "small-train-000000.tar", 0)
@@ -139,34 +138,34 @@ def test_damage_is_named(split) -> None:
     data = bytearray(tar.read_bytes())
     data[520] ^= 1
     tar.write_bytes(data)
-    loader = make_loader(split, 2, shuffle=False, pace=MAPPED)
+    loader = make_loader(split, 2, shuffle=False, options=MAPPED)
     with pytest.raises(CorruptShardError, match=r"small-train-000000\.tar, byte 0: the sample"):
         list(loader)
     skipping = make_loader(
-        split, 2, shuffle=False, pace=LoaderOptions(threads=0, mapped=True, skip=1)
+        split, 2, shuffle=False, options=LoaderOptions(threads=0, mmap=True, skip=1)
     )
     assert [len(batch) for batch in skipping][:3] == [1, 2, 2]
     assert skipping.skipped == 1
 
 
 @pytest.mark.parametrize("gone", ["missing", "longer"])
-def test_a_file_that_is_not_the_one_is_left_to_reading(split, gone: str) -> None:
+def test_a_missing_or_longer_file_is_read_instead(split, gone: str) -> None:
     tar = split / "small-train-000000.tar"
     if gone == "missing":
         tar.unlink()
         with pytest.raises(CorruptShardError, match="No such file"):
-            list(make_loader(split, 4, pace=MAPPED))
+            list(make_loader(split, 4, options=MAPPED))
     else:
         with tar.open("ab") as file:
             file.write(bytes(512))
-        batches = list(make_loader(split, 7, shuffle=False, pace=MAPPED))
+        batches = list(make_loader(split, 7, shuffle=False, options=MAPPED))
         assert [is_mapped(batch) for batch in batches] == [False, True, True, True]
 
 
-def test_a_file_put_in_its_place_is_seen_in_the_next_epoch(split, tmp_path: Path) -> None:
-    loader = make_loader(split, 8, pace=MAPPED)
-    kept = list(loader)
-    before = {id(raw.data.obj) for batch in kept for raw in batch}
+def test_a_replaced_file_is_mapped_in_the_next_epoch(split, tmp_path: Path) -> None:
+    loader = make_loader(split, 8, options=MAPPED)
+    held = list(loader)
+    before = {id(raw.data.obj) for batch in held for raw in batch}
     same = {id(raw.data.obj) for batch in loader for raw in batch}
     assert same == before
     for tar in split.glob("*.tar"):
@@ -174,15 +173,15 @@ def test_a_file_put_in_its_place_is_seen_in_the_next_epoch(split, tmp_path: Path
         (tmp_path / "new").replace(tar)
     again = list(loader)
     assert not before & {id(raw.data.obj) for batch in again for raw in batch}
-    assert len(kept) == len(again)
+    assert len(held) == len(again)
 
 
 def test_a_held_batch_outlives_its_loader(split) -> None:
-    loader = make_loader(split, 32, pace=MAPPED)
+    loader = make_loader(split, 32, options=MAPPED)
     [batch] = loader
     stored = [bytes(raw.data) for raw in batch]
     loader.close()
-    assert not loader._reader._maps._files
+    assert not loader._reader._mapped._files
     for tar in split.glob("*.tar"):
         tar.unlink()
     del loader
@@ -190,9 +189,9 @@ def test_a_held_batch_outlives_its_loader(split) -> None:
 
 
 def test_many_shards_need_few_descriptors(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.reading.mmap.most_files", lambda: 50)
+    monkeypatch.setattr("shards.load.reading.mmap.max_open_files", lambda: 50)
     write_split(tmp_path, [2] * 200)
-    loader = make_loader(tmp_path, 8, pace=MAPPED)
+    loader = make_loader(tmp_path, 8, options=MAPPED)
     for _ in range(2):
         assert sum(map(len, loader)) == 400
-        assert len(loader._reader._maps._files) == 50
+        assert len(loader._reader._mapped._files) == 50

@@ -1,4 +1,4 @@
-"""A folder of downloads: by many processes, within its size, whatever dies in between."""
+"""The cache: many processes, within its size limit, whichever of them is killed."""
 
 import errno
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shards.errors import CorruptShardError, LoadError
-from shards.load.storage.cache import _LOCK, Cache, _kept, locked
+from shards.load.storage.cache import _LOCK, Cache, _cached_files, locked
 from shards.load.storage.cached import StoppedError
 
 SIZE = 1000
@@ -60,13 +60,13 @@ def test_an_entry_is_filled_once(tmp_path) -> None:
 
 
 def test_a_file_system_without_locks_costs_no_descriptor(tmp_path, monkeypatch) -> None:
-    def share(_fd: int) -> None:
+    def share_lock(_fd: int) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
     cache = Cache(tmp_path, 10 * SIZE)
     take(cache, 1)
     before = list(Path("/proc/self/fd").iterdir())
-    monkeypatch.setattr("shards.load.storage.cache.share", share)
+    monkeypatch.setattr("shards.load.storage.cache.share_lock", share_lock)
     for _ in range(3):
         with pytest.raises(OSError, match="no locks"):
             cache.find(key(1), SIZE)
@@ -193,15 +193,15 @@ def _crowd(folder: Path, seed: int, answers) -> None:
     for step in range(150):
         number = (step * (seed + 2) + seed) % 11
         try:
-            found = take(cache, number)
+            result = take(cache, number)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 failures.append(repr(error))
         else:
-            if found != content(number):
+            if result != content(number):
                 failures.append(f"{number} is wrong")
         with locked(folder / _LOCK):
-            if sum(each.size for each in _kept(folder)) > 5 * SIZE:
+            if sum(each.size for each in _cached_files(folder)) > 5 * SIZE:
                 failures.append("too large")
     answers.put(failures)
 

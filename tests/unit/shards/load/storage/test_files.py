@@ -1,4 +1,4 @@
-"""Files of a folder: read by many threads, forked, sent to other processes, missing, too short."""
+"""Files of a folder: many threads, forks, other processes, missing and truncated files."""
 
 import multiprocessing
 import os
@@ -13,9 +13,13 @@ from shards.errors import CorruptShardError
 from shards.load.reading.split import Split
 from shards.load.storage import files as module
 from shards.load.storage.background import Background
-from shards.load.storage.file_pool import FilePool, _process
-from shards.load.storage.files import LocalFiles, open_files
-from shards.load.storage.page_cache import is_in_memory
+from shards.load.storage.files import (
+    FilePool,
+    LocalFiles,
+    _process,
+    is_in_page_cache,
+    open_files,
+)
 from tests.loading import make_loader, numbers, write_split
 
 
@@ -44,7 +48,7 @@ def test_reads_what_is_there(folder) -> None:
     files = open_files(str(folder))
     assert read(files, "7", 4900) == content(7)[:100]
     assert files.path("7").read_bytes() == content(7)
-    assert files.where == str(folder)
+    assert files.location == str(folder)
     assert repr(files) == f"LocalFiles({str(folder)!r})"
 
 
@@ -62,17 +66,17 @@ def test_missing_and_short(folder, name, offset, words) -> None:
 
 
 def test_threads_read_while_files_are_closed_for_others(folder, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.storage.file_pool.most_files", lambda: 3)
+    monkeypatch.setattr("shards.load.storage.files.max_open_files", lambda: 3)
     before = descriptors()
     opened: FilePool[str] = FilePool(lambda name: os.open(folder / name, os.O_RDONLY))
     wrong: list[int] = []
 
     def work(seed: int) -> None:
-        chance, out = random.Random(seed), bytearray(64)
+        rng, out = random.Random(seed), bytearray(64)
         for _ in range(3000):
-            number = chance.randrange(20)
-            found = opened.read(str(number), chance.randrange(4900), memoryview(out))
-            if found != 64 or out != content(number)[:64]:
+            number = rng.randrange(20)
+            size = opened.read(str(number), rng.randrange(4900), memoryview(out))
+            if size != 64 or out != content(number)[:64]:
                 wrong.append(number)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
@@ -82,36 +86,36 @@ def test_threads_read_while_files_are_closed_for_others(folder, monkeypatch) -> 
         thread.join()
     assert not wrong
     assert descriptors() <= before + 3
-    opened.forget()
+    opened.clear()
     assert descriptors() == before
 
 
 def test_files_that_are_read_stay_open(folder, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.storage.file_pool.most_files", lambda: 3)
-    asked: list[str] = []
+    monkeypatch.setattr("shards.load.storage.files.max_open_files", lambda: 3)
+    requested: list[str] = []
 
     def opener(name: str) -> int:
-        asked.append(name)
+        requested.append(name)
         return os.open(folder / name, os.O_RDONLY)
 
     opened, out = FilePool(opener), memoryview(bytearray(8))
     for number in range(1, 20):
         opened.read("0", 0, out)
         opened.read(str(number), 0, out)
-    assert asked.count("0") == 1
+    assert requested.count("0") == 1
     opened.close_unused()
     opened.read("0", 0, out)
     opened.close_unused()
     opened.close_unused()
     opened.read("0", 0, out)
-    assert asked.count("0") == 2
+    assert requested.count("0") == 2
 
 
 def test_closing_opens_again(folder) -> None:
     before = descriptors()
     files = LocalFiles(folder)
     read(files, "1")
-    files.ahead(["1", "2", "absent"])
+    files.prefetch(["1", "2", "absent"])
     files.close()
     assert descriptors() == before
     assert read(files, "1") == content(1)[:100]
@@ -119,11 +123,11 @@ def test_closing_opens_again(folder) -> None:
 
 def test_other_processes(folder) -> None:
     files = LocalFiles(folder)
-    files.ahead([str(number) for number in range(20)])
+    files.prefetch([str(number) for number in range(20)])
     read(files, "1")
     assert read(pickle.loads(pickle.dumps(files)), "2") == content(2)[:100]
-    # A lock that another thread holds at the moment of the fork is never let go of in the child.
-    with _process.lock, files._ahead._lock:
+    # A lock that another thread holds during the fork is never released in the child.
+    with _process.lock, files._prefetching._lock:
         child = multiprocessing.get_context("fork").Process(target=_read_in_child, args=(files,))
         child.start()
     child.join(20)
@@ -132,10 +136,10 @@ def test_other_processes(folder) -> None:
 
 
 def _read_in_child(files) -> None:
-    assert not len(files._open)
+    assert not len(files._pool)
     for number in range(20):
         assert read(files, str(number)) == content(number)[:100]
-    files._ahead.add(["1"])
+    files._prefetching.add(["1"])
     files.close()
 
 
@@ -148,7 +152,7 @@ def test_threads_end_with_their_work() -> None:
                 return
         done.append(name)
 
-    background = Background(work, most=2)
+    background = Background(work, threads=2)
     background.add(list("abcde"))
     threads = list(background._threads)
     assert len(threads) == 2
@@ -160,19 +164,19 @@ def test_threads_end_with_their_work() -> None:
     background.add(list("fgh"))
     background.stop()
     assert sorted(done) == list("abcde")
-    assert not any(thread.name == "shards-ahead" for thread in threading.enumerate())
+    assert not any(thread.name == "shards-prefetch" for thread in threading.enumerate())
 
 
-def test_work_may_go_without_a_thread(monkeypatch, caplog) -> None:
+def test_prefetching_goes_on_if_no_thread_can_start(monkeypatch, caplog) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     done: list[str] = []
-    background = Background(lambda name, _: done.append(name), most=2)
+    background = Background(lambda name, _: done.append(name), threads=2)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         background.add(["a"])
-    assert "cannot read ahead of use: can't start new thread" in caplog.text
+    assert "cannot prefetch: can't start new thread" in caplog.text
     background.add(["b"])
     for thread in list(background._threads):
         thread.join(5)
@@ -180,41 +184,44 @@ def test_work_may_go_without_a_thread(monkeypatch, caplog) -> None:
     assert done == ["b"]
 
 
-def test_shards_are_asked_for_whole_ahead_of_use(tmp_path, monkeypatch) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr("shards.load.storage.page_cache._STRETCH", 4096)
-    monkeypatch.setattr("shards.load.storage.page_cache.is_in_memory", lambda _fd, _size: False)
-    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)))
+def test_whole_shards_are_prefetched(tmp_path, monkeypatch) -> None:
+    requested: list[tuple[int, int]] = []
+    monkeypatch.setattr("shards.load.storage.files._STRETCH", 4096)
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda _, start, size, __: requested.append((start, size))
+    )
     split = Split.open(write_split(tmp_path, [5]))
-    monkeypatch.setattr(module, "is_in_memory", lambda _fd, _size: False)
-    split.files.ahead(split.names)
-    for thread in list(split.files._ahead._threads):  # type: ignore[attr-defined]
+    monkeypatch.setattr(module, "is_in_page_cache", lambda _fd, _size: False)
+    split.files.prefetch(split.names)
+    for thread in list(split.files._prefetching._threads):  # type: ignore[attr-defined]
         thread.join()
     size = split.manifest.shards[0].bytes
-    assert asked == [(start, 4096) for start in range(0, size, 4096)]
+    assert requested == [(start, 4096) for start in range(0, size, 4096)]
 
 
-def test_shards_that_are_in_memory_are_not_asked_for(tmp_path, monkeypatch) -> None:
+def test_shards_in_the_page_cache_are_not_prefetched(tmp_path, monkeypatch) -> None:
     split = Split.open(write_split(tmp_path, [5]))
     path = tmp_path / split.names[0]
     path.read_bytes()
     with path.open("rb") as stream:
-        if not is_in_memory(stream.fileno(), path.stat().st_size):
-            pytest.skip("this file system does not say what is in memory")
-    asked: list[int] = []
-    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: asked.append(start))
-    split.files.ahead(split.names)
-    assert not split.files._ahead._threads  # type: ignore[attr-defined]
-    assert not asked
+        if not is_in_page_cache(stream.fileno(), path.stat().st_size):
+            pytest.skip("this file system cannot tell what is in the page cache")
+    requested: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, *__: requested.append(start))
+    split.files.prefetch(split.names)
+    assert not split.files._prefetching._threads  # type: ignore[attr-defined]
+    assert not requested
 
 
-def test_from_the_first_on_that_is_not_in_memory_a_thread_looks(folder, monkeypatch) -> None:
-    """Where a file has to be waited for, the caller waits for no other."""
+def test_a_thread_prefetches_from_the_first_shard_not_in_the_page_cache(
+    folder, monkeypatch
+) -> None:
+    """The caller never waits for more than one file."""
     answers, handed = iter([True, False]), list[str]()
-    monkeypatch.setattr(module, "is_in_memory", lambda _fd, _size: next(answers))
+    monkeypatch.setattr(module, "is_in_page_cache", lambda _fd, _size: next(answers))
     files = LocalFiles(folder)
-    monkeypatch.setattr(files._ahead, "add", handed.extend)
-    files.ahead(["1", "2", "3", "4"])
+    monkeypatch.setattr(files._prefetching, "add", handed.extend)
+    files.prefetch(["1", "2", "3", "4"])
     assert handed == ["2", "3", "4"]
     assert next(answers, None) is None
 

@@ -1,4 +1,4 @@
-"""Splits at a URL, from a server over a socket: the same bytes as from a folder, or clear words."""
+"""Splits at a URL, from a real server: the same bytes as from a folder, or a clear error."""
 
 import errno
 import logging
@@ -21,7 +21,6 @@ from shards.load.batches import LoaderOptions
 from shards.load.reading.split import Selection, Split
 from shards.load.storage import cached as download
 from shards.load.storage import remote_store
-from shards.load.storage import remote_store as remote_connection
 from shards.load.storage.cache import BYTES, FOLDER, Cache
 from shards.load.storage.files import open_files
 from shards.load.storage.remote import RemoteFiles
@@ -38,8 +37,8 @@ LOTS = 10**9
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(remote_store, "_wait", lambda _: None)
     pause = dict.fromkeys(("init_backoff", "max_backoff"), timedelta(milliseconds=1))
-    monkeypatch.setitem(remote_connection.RETRY, "backoff", pause | {"base": 2})
-    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 2)
+    monkeypatch.setitem(remote_store.RETRY, "backoff", pause | {"base": 2})
+    monkeypatch.setitem(remote_store.RETRY, "max_retries", 2)
     monkeypatch.delenv(FOLDER, raising=False)
 
 
@@ -64,11 +63,11 @@ def cache(tmp_path):
     return Cache(tmp_path / "cache", LOTS)
 
 
-def everything(data, **pace) -> list[bytes]:
-    loader = make_loader(data, 10, **pace)
-    found = [bytes(raw.data) for batch in loader for raw in batch]
+def everything(data, **arguments) -> list[bytes]:
+    loader = make_loader(data, 10, **arguments)
+    result = [bytes(raw.data) for batch in loader for raw in batch]
     loader.close()
-    return found
+    return result
 
 
 def read(files, name: str = TAR, offset: int = 0, size: int = 512) -> bytes:
@@ -80,16 +79,16 @@ def read(files, name: str = TAR, offset: int = 0, size: int = 512) -> bytes:
 def test_the_same_bytes_by_ranges(folder, server) -> None:
     url = f"{server.url}/train/"
     assert everything(url) == everything(folder)
-    asked = server.count()
-    assert asked[MANIFEST] == 1
-    assert sum(count for name, count in asked.items() if name.endswith(".tar")) == 120
+    requested = server.count()
+    assert requested[MANIFEST] == 1
+    assert sum(count for name, count in requested.items() if name.endswith(".tar")) == 120
 
 
 def test_the_same_bytes_through_a_cache(folder, server, cache, caplog) -> None:
     url = f"{server.url}/train"
     assert everything(Split(open_files(url, cache=cache))) == everything(folder)
-    asked = server.count()
-    assert {asked[f"small-train-{number:06d}.tar"] for number in range(4)} == {1}
+    requested = server.count()
+    assert {requested[f"small-train-{number:06d}.tar"] for number in range(4)} == {1}
     server.requests.clear()
     assert everything(Split(open_files(url, cache=cache))) == everything(folder)
     assert set(server.count()) == {MANIFEST, SAMPLES}  # of the index, its size
@@ -123,7 +122,7 @@ def test_a_cache_too_small_for_any_file(folder, server, tmp_path, caplog) -> Non
     files = open_files(f"{server.url}/train", cache=Cache(tmp_path / "cache", 10))
     assert everything(Split(files)) == everything(folder)
     (record,) = caplog.records
-    assert "read by ranges like others that follow" in record.message
+    assert "read by range requests, which is slower; so are shards that follow" in record.message
     assert "do not fit into a cache of 10" in record.message
 
 
@@ -137,10 +136,10 @@ def test_a_full_disk(folder, server, cache, monkeypatch, caplog) -> None:
     split = Split(files)
     monkeypatch.setattr(download, "_write", full)
     assert everything(split) == everything(folder)
-    assert "which is slower: No space left on device" in caplog.text
+    assert "that follow: No space left on device" in caplog.text
     assert not list(cache.folder.glob("*.part"))
     (cache.folder / files.path(SAMPLES).resolve()).unlink()
-    with pytest.raises(LoadError, match=r"samples.arrow: no place for it in .*No space left"):
+    with pytest.raises(LoadError, match=r"samples.arrow: cannot be written to .*No space left"):
         Split(open_files(f"{server.url}/train", cache=cache))
 
 
@@ -148,31 +147,31 @@ def test_names_that_lead_out_of_the_folder(folder, server) -> None:
     manifest = read_manifest(folder)
     shards = (replace(manifest.shards[0], name="../../secret"), *manifest.shards[1:])
     (folder / MANIFEST).write_bytes(encode_json(replace(manifest, shards=shards, checksum="")))
-    with pytest.raises(CorruptShardError, match=r"0: '\.\./\.\./secret' is no name of a shard"):
+    with pytest.raises(CorruptShardError, match=r"0: '\.\./\.\./secret' is not a valid name"):
         open_files(f"{server.url}/train")
 
 
-def test_downloads_ahead(server, cache) -> None:
+def test_prefetched_downloads(server, cache) -> None:
     files = RemoteFiles(f"{server.url}/train", cache)
     assert files._cached is not None
     names = [f"small-train-{number:06d}.tar" for number in range(4)]
-    files.ahead(names)
-    for thread in list(files._cached._ahead._threads):
+    files.prefetch(names)
+    for thread in list(files._cached._prefetching._threads):
         thread.join()
     server.requests.clear()
     assert all(len(read(files, name)) == 512 for name in names)
     assert not server.requests
 
 
-def test_classes_and_questions(folder, server, cache) -> None:
-    with_question = Selection("phrases >= 3", expand="phrases")
-    split = Split(open_files(f"{server.url}/train", cache=cache), with_question)
-    assert len(split) == len(Split.open(folder, with_question))
+def test_classes_and_queries(folder, server, cache) -> None:
+    selection = Selection("phrases >= 3", expand="phrases")
+    split = Split(open_files(f"{server.url}/train", cache=cache), selection)
+    assert len(split) == len(Split.open(folder, selection))
 
 
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("fault", [[503, 503], [500], [429], [CUT], [CUT, 503, CUT]], ids=str)
-def test_passing_mishaps(folder, server, cache, fault, cached) -> None:
+def test_failures_that_pass(folder, server, cache, fault, cached) -> None:
     server.faults[TAR] += fault
     server.faults[SAMPLES] += fault
     server.faults[MANIFEST] += fault
@@ -186,24 +185,24 @@ def test_passing_mishaps(folder, server, cache, fault, cached) -> None:
     ("fault", "kind", "words"),
     [
         ([404], CorruptShardError, "no such file; expected the URL of a folder"),
-        ([403], LoadError, r"the server refuses \(403\); check the credentials"),
+        ([403], LoadError, r"the server refuses \(403\); check that the credentials"),
         ([401], LoadError, r"the server refuses \(401\)"),
-        ([503] * 9, LoadError, "the server answered 503, also when asked again"),
+        ([503] * 9, LoadError, "the server answered 503, also to retries"),
         ([CUT] * 9, LoadError, "no answer"),
         ([SHORT], CorruptShardError, "the file ends early; copy it there again"),
-        ([WHOLE], LoadError, "the server answers no requests for ranges"),
+        ([WHOLE], LoadError, "the server does not support range requests"),
     ],
     ids=["404", "403", "401", "503", "cut", "short", "whole"],
 )
-def test_lasting_mishaps(server, cache, fault, kind, words, cached) -> None:  # noqa: PLR0913, PLR0917
+def test_failures_that_last(server, cache, fault, kind, words, cached) -> None:  # noqa: PLR0913, PLR0917
     url = server.url.replace("//", "//me:PASSWORD@") + "/train?key=QUERY"
     files = open_files(url, cache=cache if cached else None)
     server.faults[TAR] += fault
     with pytest.raises(kind, match=words) as caught:
         read(files)
-    told = "".join(traceback.format_exception(caught.value)) + repr(files) + files.where
-    assert f"{server.url}/train/{TAR}, byte 0: " in told
-    assert not any(secret in told for secret in ("PASSWORD", "QUERY", "BODY"))
+    text = "".join(traceback.format_exception(caught.value)) + repr(files) + files.location
+    assert f"{server.url}/train/{TAR}, byte 0: " in text
+    assert not any(secret in text for secret in ("PASSWORD", "QUERY", "BODY"))
     basic = "Basic bWU6UEFTU1dPUkQ="
     assert set(server.seen) == {(basic, "key=QUERY")}
     server.faults.clear()
@@ -220,7 +219,7 @@ def test_a_download_with_wrong_bytes_is_fetched_again(folder, server, cache, cap
 def test_wrong_bytes_are_refused(server, cache, caplog) -> None:
     files = open_files(f"{server.url}/train", cache=cache)
     server.faults[TAR] += [WRONG] * 2
-    for _ in range(2):  # the second time without asking again
+    for _ in range(2):  # the second time without a request
         with pytest.raises(CorruptShardError, match="byte 0: downloaded twice, each time with"):
             read(files)
     assert server.count()[TAR] == 2
@@ -231,37 +230,37 @@ def test_wrong_bytes_are_refused(server, cache, caplog) -> None:
         files.path(SAMPLES)
 
 
-def test_wrong_bytes_by_ranges_are_told_by_the_checksum(server) -> None:
+def test_the_checksum_detects_wrong_bytes_of_range_requests(server) -> None:
     server.faults[TAR] += [WRONG]
     with pytest.raises(CorruptShardError, match="the sample is not what was written"):
         everything(f"{server.url}/train")
 
 
-def test_a_cache_whose_disk_forgets(folder, server, cache, caplog) -> None:
+def test_a_cache_whose_disk_loses_data(folder, server, cache, caplog) -> None:
     split = Split(open_files(f"{server.url}/train", cache=cache))
     before = everything(split)
     (entry,) = (e for e in cache.folder.iterdir() if e.read_bytes() == (folder / TAR).read_bytes())
     content = bytearray(entry.read_bytes())
     content[700] ^= 1
     entry.write_bytes(content)
-    assert everything(split, pace=LoaderOptions(threads=3)) == before
+    assert everything(split, options=LoaderOptions(threads=3)) == before
     assert server.count()[TAR] == 2
-    assert "not in the cache as it was downloaded" in caplog.text
+    assert "its copy in the cache has changed since the download" in caplog.text
     again = Split(open_files(f"{server.url}/train", cache=cache))
     assert everything(again) == before
 
 
 def test_a_server_that_has_other_samples_than_its_manifest_says(server, cache) -> None:
-    """The digest of the shard fits, that of a sample does not: asked for twice, then refused."""
+    """The digest of the shard fits, that of a sample does not: downloaded twice, then refused."""
     split = Split(open_files(f"{server.url}/train", cache=cache))
-    checksums = split._stored._views[3]
+    checksums = split._table._views[3]
     checksums[0] = np.bitwise_not(checksums[0].astype(np.uint64))
     with pytest.raises(CorruptShardError, match=f"{server.url}/train/small.*is not what was writ"):
         everything(split, shuffle=False)
     assert server.count()[TAR] == 2
 
 
-def test_a_folder_that_was_tidied_up(server, cache) -> None:
+def test_a_temporary_folder_that_was_removed(server, cache) -> None:
     for each in (None, cache):
         files = open_files(f"{server.url}/train", cache=each)
         shutil.rmtree(files.path(MANIFEST).parent)
@@ -291,7 +290,7 @@ def test_a_manifest_that_is_missing_or_damaged(folder, server) -> None:
         open_files(f"{server.url}/train")
 
 
-def test_names_that_the_manifest_does_not_know(server, cache) -> None:
+def test_names_that_are_not_in_the_manifest(server, cache) -> None:
     files = open_files(f"{server.url}/train", cache=cache)
     with pytest.raises(CorruptShardError, match=r"no such shard; expected one of 4, like small-"):
         read(files, "other.tar")
@@ -303,28 +302,28 @@ def test_names_that_the_manifest_does_not_know(server, cache) -> None:
     "url",
     ["ftp://me:PASSWORD@host/x", "http://me:PASSWORD@[x/", "gs://bucket/x", "http://", "s3://"],
 )
-def test_urls_that_are_not_understood(url) -> None:
+def test_urls_that_are_not_valid(url) -> None:
     with pytest.raises((LoadError, CorruptShardError), match="expected") as caught:
         open_files(url)
     assert "PASSWORD" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_server_that_is_not_there(monkeypatch) -> None:
-    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 0)
-    with pytest.raises(LoadError, match="is the server up"):
+    monkeypatch.setitem(remote_store.RETRY, "max_retries", 0)
+    with pytest.raises(LoadError, match="check that the server is up"):
         open_files("http://127.0.0.1:9/train")
 
 
 def test_a_server_that_hangs(server, monkeypatch) -> None:
-    monkeypatch.setitem(remote_connection.RETRY, "max_retries", 0)
-    monkeypatch.setitem(remote_connection.CLIENT, "read_timeout", "100ms")
+    monkeypatch.setitem(remote_store.RETRY, "max_retries", 0)
+    monkeypatch.setitem(remote_store.CLIENT, "read_timeout", "100ms")
     files = open_files(f"{server.url}/train")
     server.pause.clear()
     with pytest.raises(LoadError, match="took too long to answer"):
         read(files)
 
 
-def test_what_was_brought_is_gone_with_its_object(server, cache) -> None:
+def test_temporary_files_are_removed_with_their_object(server, cache) -> None:
     for each in (None, cache):
         files = open_files(f"{server.url}/train", cache=each)
         folder = files.path(MANIFEST).parent
@@ -335,7 +334,7 @@ def test_what_was_brought_is_gone_with_its_object(server, cache) -> None:
         assert not folder.exists()
 
 
-def test_copies_see_what_the_first_saw(folder, server, cache) -> None:
+def test_copies_see_the_same_manifest(folder, server, cache) -> None:
     files = open_files(f"{server.url}/train", cache=cache)
     (folder / MANIFEST).unlink()
     copy = pickle.loads(pickle.dumps(files))
@@ -343,7 +342,7 @@ def test_copies_see_what_the_first_saw(folder, server, cache) -> None:
     assert everything(pickle.loads(pickle.dumps(Split(files)))) == everything(Split(copy))
 
 
-def test_a_forked_child_says_what_it_cannot(server, cache, folder) -> None:
+def test_a_forked_child_refuses_to_read(server, cache, folder) -> None:
     files = open_files(f"{server.url}/train", cache=cache)
     read(files)
     context = multiprocessing.get_context("fork")
@@ -351,7 +350,7 @@ def test_a_forked_child_says_what_it_cannot(server, cache, folder) -> None:
     child = context.Process(target=_read_in_child, args=(files, answers))
     child.start()
     assert answers.get() == (folder / TAR).read_bytes()[:512]
-    assert "was forked from one that had read from a URL" in answers.get()
+    assert "was forked after its parent had read from a URL" in answers.get()
     child.join()
     assert files.path(MANIFEST).exists()
 
@@ -374,16 +373,19 @@ def test_without_obstore() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert "LoadError: s3://bucket/train: a URL needs obstore; `pip install" in done.stderr
+    assert (
+        "MissingExtraError: s3://bucket/train: a URL needs obstore: pip install 'glamm-"
+        in done.stderr
+    )
 
 
-def test_an_end_in_the_middle_of_downloads(server, cache) -> None:
+def test_a_process_ends_during_downloads(server, cache) -> None:
     server.pause.clear()
     script = (
         "import sys; from pathlib import Path; from shards.load.storage.cache import Cache\n"
         "from shards.load.storage.files import open_files\n"
         f"files = open_files({server.url + '/train'!r}, cache=Cache(Path({str(cache.folder)!r})))\n"
-        f"files.ahead([{TAR!r}])\n"
+        f"files.prefetch([{TAR!r}])\n"
         "import time; time.sleep(0.5); print('end')"
     )
     server.pause.set()
@@ -393,8 +395,8 @@ def test_an_end_in_the_middle_of_downloads(server, cache) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
 
 
-def test_answers_without_bytes_come_to_an_end(server, monkeypatch) -> None:
+def test_empty_responses_are_not_retried_forever(server, monkeypatch) -> None:
     store = remote_store.RemoteStore(f"{server.url}/train")
     monkeypatch.setattr(store, "_pieces", lambda *_: iter(()))
-    with pytest.raises(LoadError, match=rf"{TAR}, byte 7: no bytes came"):
+    with pytest.raises(LoadError, match=rf"{TAR}, byte 7: the response is empty"):
         list(store.stream(TAR, 7, 100))

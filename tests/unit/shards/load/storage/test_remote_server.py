@@ -1,4 +1,4 @@
-"""A server of ranges whose mishaps are ordered beforehand; here it is seen to be one."""
+"""An HTTP server for range requests with scripted faults, and tests of the server itself."""
 
 import re
 import socket
@@ -17,16 +17,16 @@ CUT, WRONG, SHORT, WHOLE = "cut", "wrong", "short", "whole"
 
 
 class RangeServer(ThreadingHTTPServer):
-    """Files of a folder.
+    """Serves the files of a folder.
 
     Attributes:
-        faults: name of a file -> what happens to the requests for it, one each, first to last: a
-            status, or CUT (the connection breaks in the middle), WRONG (other bytes), SHORT (an
-            honest answer of half the bytes), WHOLE (the range is ignored).
-        requests: (name, range or None) of all.
-        seen: what the clients called themselves: their Authorization headers and queries.
-        pause: while it is not set, answers stop in the middle.
-        pause_in: the only file whose answers do so; empty: all.
+        faults: name of a file -> one fault per request for it, in order: a status, or CUT (the
+            connection breaks in the middle), WRONG (other bytes), SHORT (a valid response with half
+            of the bytes), WHOLE (the range is ignored).
+        requests: (name, range or None) of each request.
+        seen: Authorization header and query of each request.
+        pause: while it is not set, responses stop in the middle.
+        pause_in: the only file whose responses stop; empty: all.
     """
 
     daemon_threads = True
@@ -49,32 +49,32 @@ class RangeServer(ThreadingHTTPServer):
         return Counter(name for name, _ in self.requests)
 
     def handle_error(self, request, client_address) -> None:
-        """Clients may go away."""
+        """Ignore clients that disconnect."""
 
 
 class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer takes 40 ms: it is sent in pieces
+    disable_nagle_algorithm = True  # otherwise each response, which is sent in pieces, takes 40 ms
     server: RangeServer
 
     def do_GET(self) -> None:
-        place, _, query = self.path.partition("?")
-        name = place.rpartition("/")[2]
-        asked = self.headers["Range"]
-        self.server.requests.append((name, asked))
+        path, _, query = self.path.partition("?")
+        name = path.rpartition("/")[2]
+        requested = self.headers["Range"]
+        self.server.requests.append((name, requested))
         self.server.seen.append((self.headers["Authorization"], query))
         faults = self.server.faults[name]
         fault = faults.pop(0) if faults else None
-        file = self.server.folder / place.strip("/")
+        file = self.server.folder / path.strip("/")
         if isinstance(fault, int) or not file.is_file():
             self._send(fault if isinstance(fault, int) else 404, b"no secret=BODY", {})
             return
         data = file.read_bytes()
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", asked or "")
-        if found is None or fault == WHOLE:
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", requested or "")
+        if match is None or fault == WHOLE:
             self._send(200, data, {}, fault)
             return
-        start, end = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
+        start, end = int(match[1]), min(int(match[2] or len(data)), len(data) - 1)
         if start >= len(data):
             self._send(416, b"", {"Content-Range": f"bytes */{len(data)}"})
             return
@@ -129,8 +129,8 @@ def test_ranges_and_mishaps(tmp_path) -> None:
             url, headers = f"{server.url}/a", {"Range": "bytes=2-5"}
             request = urllib.request.Request(url, headers=headers)  # noqa: S310
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                found: bytes = answer.read()
-            return found
+                content: bytes = answer.read()
+            return content
 
         with pytest.raises(urllib.error.HTTPError) as refused:
             ask()

@@ -1,4 +1,4 @@
-"""The compiled reader gives what Python gives, and leaves to it whatever is not as it should be."""
+"""The compiled reader gives what Python gives, and leaves damaged or missing samples to it."""
 
 import os
 from pathlib import Path
@@ -64,8 +64,8 @@ def test_arrays_that_do_not_fit_are_refused(wrong: str) -> None:
         read(*arrays.values())
 
 
-def test_what_is_on_the_disk_alone_is_the_same(tmp_path: Path) -> None:
-    """Most of it is dropped from memory first, where the system knows how, and then asked for."""
+def test_what_is_not_in_the_page_cache_is_the_same(tmp_path: Path) -> None:
+    """Most of the file is dropped from the page cache first, if the system can do that."""
     data = np.random.default_rng(0).bytes(1 << 22)
     path = tmp_path / "file"
     path.write_bytes(data)
@@ -80,7 +80,7 @@ def test_what_is_on_the_disk_alone_is_the_same(tmp_path: Path) -> None:
     assert out.tobytes() == b"".join(data[at : at + (1 << 18)] for at in offsets)
 
 
-def test_it_stops_at_the_first_that_is_not_as_written(tmp_path: Path) -> None:
+def test_it_stops_at_the_first_damaged_sample(tmp_path: Path) -> None:
     data = np.random.default_rng(0).bytes(4096)
     path = tmp_path / "file"
     path.write_bytes(data)
@@ -106,21 +106,21 @@ def test_it_stops_at_the_first_that_is_not_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_a_loader_gives_the_same_without_it(tmp_path, monkeypatch, threads: int) -> None:
     write_split(tmp_path, [7, 20, 5])
-    taken = taking(tmp_path, threads)
-    monkeypatch.setattr("shards.load.reading.native.BUILT", False)
-    assert taking(tmp_path, threads) == taken
+    taken = read_all(tmp_path, threads)
+    monkeypatch.setattr("shards.load.reading.reader.COMPILED", False)
+    assert read_all(tmp_path, threads) == taken
 
 
-def taking(folder: Path, threads: int) -> list[list[tuple[str, bytes]]]:
-    loader = make_loader(folder, 4, pace=LoaderOptions(threads=threads))
-    found = [[(raw.key, bytes(raw.data)) for raw in batch] for batch in loader]
+def read_all(folder: Path, threads: int) -> list[list[tuple[str, bytes]]]:
+    loader = make_loader(folder, 4, options=LoaderOptions(threads=threads))
+    batches = [[(raw.key, bytes(raw.data)) for raw in batch] for batch in loader]
     loader.close()
-    return found
+    return batches
 
 
-@pytest.mark.parametrize("built", [True, False])
-def test_damage_is_named_whoever_reads(tmp_path, monkeypatch, built: bool) -> None:  # noqa: FBT001
-    monkeypatch.setattr("shards.load.reading.native.BUILT", built)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_damage_is_named_by_both_readers(tmp_path, monkeypatch, compiled: bool) -> None:  # noqa: FBT001
+    monkeypatch.setattr("shards.load.reading.reader.COMPILED", compiled)
     write_split(tmp_path, [6])
     [tar] = tmp_path.glob("*.tar")
     data = bytearray(tar.read_bytes())
@@ -130,6 +130,6 @@ def test_damage_is_named_whoever_reads(tmp_path, monkeypatch, built: bool) -> No
     with pytest.raises(CorruptShardError, match=r"small-train-000000\.tar, byte 0: the sample"):
         list(loader)
     loader.close()
-    skipping = make_loader(tmp_path, 2, shuffle=False, pace=LoaderOptions(threads=0, skip=1))
+    skipping = make_loader(tmp_path, 2, shuffle=False, options=LoaderOptions(threads=0, skip=1))
     assert [len(batch) for batch in skipping] == [1, 2, 2]
     skipping.close()

@@ -1,4 +1,4 @@
-"""A race as a table: rates, memory, and what is claimed."""
+"""A comparison as a table: rates, memory and goals."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
@@ -10,20 +10,20 @@ from bench.peers.loaders.timed import Timed
 
 
 def table(
-    title: str, found: Mapping[str, Sequence[Timed]], claims: Iterable[Claim], sample: float
+    title: str, runs: Mapping[str, Sequence[Timed]], claims: Iterable[Claim], sample: float
 ) -> Table:
-    """What was found, for one sample.
+    """Times per sample.
 
     Args:
         title: of the table.
-        found: of a race.
-        claims: that are made about it.
-        sample: bytes of one.
+        runs: runs of each way.
+        claims: comparisons to show, with their goals.
+        sample: size of a sample in bytes.
     """
-    times = {way: [each.seconds / each.samples for each in runs] for way, runs in found.items()}
-    made = tabulate(title, times, claims)
-    rows = [_with_facts(row, found[row.way], sample) for row in made.rows]
-    return msgspec.structs.replace(made, rows=rows)
+    times = {way: [run.seconds / run.samples for run in of_way] for way, of_way in runs.items()}
+    timed = tabulate(title, times, claims)
+    rows = [_with_facts(row, runs[row.way], sample) for row in timed.rows]
+    return msgspec.structs.replace(timed, rows=rows)
 
 
 def _with_facts(row: WayTime, runs: Sequence[Timed], sample: float) -> WayTime:

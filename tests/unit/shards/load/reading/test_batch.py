@@ -1,4 +1,4 @@
-"""Memory is given out again when nobody holds it, and never while somebody does."""
+"""Pooled memory is reused once nothing refers to it, and never before."""
 
 import os
 import signal
@@ -9,65 +9,65 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shards.load.reading.buffers import BufferPool
+from shards.load.reading.batch import BufferPool
 
 SIZE = 200_000
 
 
-def place(array):
+def address(array):
     return array.__array_interface__["data"][0]
 
 
-def kept(array):
-    """Bytes that whoever holds the array keeps."""
+def owned_bytes(array):
+    """Bytes of the memory that an array refers to."""
     return array.base.nbytes
 
 
-def test_what_nobody_holds_is_given_out_again():
+def test_unreferenced_memory_is_reused():
     memory = BufferPool()
     first = memory.take(SIZE)
-    held = place(first)
+    held = address(first)
     del first
-    assert place(memory.take(SIZE - 5)) == held
+    assert address(memory.take(SIZE - 5)) == held
 
 
-def test_what_is_held_is_not():
+def test_referenced_memory_is_not_reused():
     memory = BufferPool()
     whole = memory.take(SIZE)
-    kept = [whole[5:9], whole.data[7:8], whole.reshape(2, -1)[1], whole.data[3:]]
-    held = place(whole)
+    views = [whole[5:9], whole.data[7:8], whole.reshape(2, -1)[1], whole.data[3:]]
+    held = address(whole)
     del whole
-    while kept:
-        assert place(memory.take(SIZE)) != held
-        kept.pop()
-    assert held in {place(each) for each in [memory.take(SIZE), memory.take(SIZE)]}
+    while views:
+        assert address(memory.take(SIZE)) != held
+        views.pop()
+    assert held in {address(each) for each in [memory.take(SIZE), memory.take(SIZE)]}
 
 
-def test_little_is_not_kept_in_much():
+def test_small_arrays_do_not_hold_large_memory():
     memory = BufferPool()
-    memory.take(50 * SIZE)  # nobody holds it
+    memory.take(50 * SIZE)  # unreferenced at once
     held = [memory.take(SIZE) for _ in range(20)]
-    assert sum(map(kept, held)) < 2 * 20 * SIZE
+    assert sum(map(owned_bytes, held)) < 2 * 20 * SIZE
 
 
 @given(st.lists(st.tuples(st.integers(1, 5_000_000), st.booleans()), max_size=60))
-def test_no_more_is_idle_than_was_held_at_once(steps):
+def test_idle_memory_never_exceeds_the_peak_in_use(steps):
     memory, most = BufferPool(), 0
     held: list[NDArray[np.uint8]] = []
-    for size, let_go in steps:
-        if let_go:
+    for size, release in steps:
+        if release:
             held.clear()
         held.append(memory.take(size))
-        assert size <= kept(held[-1]) <= max(2 * size, 1 << 16)
-        most = max(most, sum(map(kept, held)))
+        assert size <= owned_bytes(held[-1]) <= max(2 * size, 1 << 16)
+        most = max(most, sum(map(owned_bytes, held)))
         owned = sum(map(len, memory._owners))
         assert owned <= 2 * most
 
 
-def test_sizes_that_are_nearly_the_same_share_their_memory():
+def test_sizes_that_are_nearly_equal_reuse_the_same_memory():
     memory = BufferPool()
-    places = {place(memory.take(10 * SIZE + number)) for number in range(0, SIZE // 4, 777)}
-    assert len(places) == len(memory._owners) == 1
+    addresses = {address(memory.take(10 * SIZE + number)) for number in range(0, SIZE // 4, 777)}
+    assert len(addresses) == len(memory._owners) == 1
 
 
 def test_arrays_of_any_shape_and_type():
@@ -83,7 +83,7 @@ def test_arrays_of_any_shape_and_type():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_child_waits_for_no_thread_of_its_parent():
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent():
     memory = BufferPool()
     with memory._lock:
         child = os.fork()

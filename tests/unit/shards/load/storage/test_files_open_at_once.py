@@ -1,4 +1,4 @@
-"""Few files are open at once, whoever opens them; and none is damaged because too many are."""
+"""All loaders together keep few files open; running out of descriptors is not damage."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ import pytest
 from shards.errors import LoadError
 from shards.load.batches import LoaderOptions
 from shards.load.mixture import Mixture
-from shards.load.storage.file_pool import FilePool, most_files
+from shards.load.storage.files import FilePool, max_open_files
 from tests.loading import make_loader, numbers, write_split
 
 SPLITS, SHARDS = 6, 20
@@ -19,8 +19,8 @@ SPLITS, SHARDS = 6, 20
 
 @pytest.fixture(params=["compiled", "not compiled"])
 def reader(request, monkeypatch) -> None:
-    """Whoever reads the shards."""
-    monkeypatch.setattr("shards.load.reading.native.BUILT", request.param == "compiled")
+    """The reader of the shards."""
+    monkeypatch.setattr("shards.load.reading.reader.COMPILED", request.param == "compiled")
 
 
 def descriptors() -> int:
@@ -29,7 +29,7 @@ def descriptors() -> int:
 
 @pytest.fixture
 def allowed():
-    """Lets this process open so many files more than it has open."""
+    """A function that lets this process open this many files more."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def allow(more: int) -> None:
@@ -47,8 +47,8 @@ def mixture(tmp_path) -> Mixture:
 
 
 @pytest.mark.usefixtures("reader")
-def test_all_splits_of_a_process_share_what_may_be_open(mixture, monkeypatch) -> None:
-    monkeypatch.setattr("shards.load.storage.file_pool.most_files", lambda: 30)
+def test_all_splits_of_a_process_share_one_limit(mixture, monkeypatch) -> None:
+    monkeypatch.setattr("shards.load.storage.files.max_open_files", lambda: 30)
     before = descriptors()
     loaders = [make_loader(mixture, 6, seed=seed) for seed in range(2)]
     for batches in zip(*loaders, strict=True):
@@ -61,11 +61,11 @@ def test_all_splits_of_a_process_share_what_may_be_open(mixture, monkeypatch) ->
 
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize("mapped", [True, False])
-def test_as_many_as_the_system_allows(mixture, monkeypatch, allowed, mapped: bool) -> None:  # noqa: FBT001
-    monkeypatch.setattr("shards.load.storage.file_pool.most_files", lambda: 1000)
+def test_the_limit_of_the_system(mixture, monkeypatch, allowed, mapped: bool) -> None:  # noqa: FBT001
+    monkeypatch.setattr("shards.load.storage.files.max_open_files", lambda: 1000)
 
     def take() -> list[list[int]]:
-        loader = make_loader(mixture, 6, pace=LoaderOptions(threads=0, mapped=mapped, skip=5))
+        loader = make_loader(mixture, 6, options=LoaderOptions(threads=0, mmap=mapped, skip=5))
         taken = [numbers(batch) for batch in loader]
         loader.close()
         return taken
@@ -75,8 +75,8 @@ def test_as_many_as_the_system_allows(mixture, monkeypatch, allowed, mapped: boo
     assert take() == whole
 
 
-def test_no_more_is_no_damage(mixture, allowed) -> None:
-    loader = make_loader(mixture, 6, pace=LoaderOptions(threads=0, skip=1000))
+def test_running_out_of_descriptors_is_not_damage(mixture, allowed) -> None:
+    loader = make_loader(mixture, 6, options=LoaderOptions(threads=0, skip=1000))
     allowed(0)
     with pytest.raises(LoadError, match=r"Too many open files.*`ulimit -n` allows this process"):
         next(iter(loader))
@@ -84,7 +84,7 @@ def test_no_more_is_no_damage(mixture, allowed) -> None:
 
 
 def test_a_mapped_batch_holds_its_files(mixture, allowed) -> None:
-    loader = make_loader(mixture, 60, pace=LoaderOptions(threads=0, mapped=True, skip=1000))
+    loader = make_loader(mixture, 60, options=LoaderOptions(threads=0, mmap=True, skip=1000))
     allowed(40)
     with pytest.raises(LoadError, match="fewer samples of mapped files"):
         list(loader)
@@ -100,9 +100,9 @@ def test_other_errors_are_the_openers() -> None:
 
 
 @pytest.mark.usefixtures("allowed")
-def test_most_files() -> None:
+def test_max_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (400, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    assert most_files() == 100
+    assert max_open_files() == 100
 
 
 def test_closing_while_others_read(tmp_path) -> None:
@@ -119,7 +119,7 @@ def test_closing_while_others_read(tmp_path) -> None:
 
     def close() -> None:
         while not all(reader.done() for reader in readers):
-            opened.forget()
+            opened.clear()
             opened.close_unused()
 
     with ThreadPoolExecutor(4) as pool:
