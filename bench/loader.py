@@ -56,49 +56,55 @@ def tables(setting: Setting, parts: Sequence[Part], disk: int) -> Iterator[Table
     manifest = read_manifest(setting.split)
     size = sum(info.bytes for info in manifest.shards) / manifest.samples
     about = f"{manifest.samples:,} samples of {size / 1e3:.0f} kB"
-
-    def measured(title: str, here: Setting, ways: Iterable[str], claims: Iterable[Claim]) -> Table:
+    comparisons = _comparisons(setting, about, disk)
+    for part in PARTS:
+        if part not in parts:
+            continue
+        if part == "memory":
+            yield large_table(setting, ours.ONE)
+            continue
+        title, here, ways, claims = comparisons[part]
         present, absent = split_ways(ways)
-        runs = race(here, present)
-        notes = [limit(runs), absent]
-        return table(". ".join([title, *filter(None, notes)]), runs, claims, size)
-
-    cold, two = replace(setting, cold=True), replace(setting, world=2)
-    if "warm" in parts:
-        yield measured(
-            f"Raw, shuffled, page cache warm; {about}", setting, contests.RAW, contests.OF_WARM
-        )
-    if "cold" in parts:
-        yield measured(
-            f"Raw, shuffled, page cache cold; {about}", cold, contests.RAW, contests.OF_COLD
-        )
-    if "steady" in parts:
-        title = f"Raw, shuffled, page cache cold, from a disk held to {disk} MB/s; {about}"
-        held = replace(cold, disk=disk * 1_000_000, seconds=_EPOCH)
         try:
-            yield measured(title, held, contests.STEADY, contests.OF_STEADY)
+            runs = race(here, present)
         except OSError as error:
+            if not here.disk:
+                raise
             say(f"not measured, a disk limited to a rate: {error}")
-    if "ranks" in parts:
-        ways = (*contests.RANKED, *contests.WORKERS)
-        claims = (*contests.OF_RANKS, *contests.OF_WORKERS)
-        yield measured(
-            f"Raw, two processes as two ranks, warm; {about}. {_UNRANKED}", two, ways, claims
-        )
-    if "cold-ranks" in parts:
-        both = replace(cold, world=2)
-        yield measured(
-            f"Raw, two processes as two ranks, cold; {about}",
-            both,
-            contests.RANKED,
-            contests.OF_COLD,
-        )
-    if "decoded" in parts:
-        title = f"Decoded to batches of {setting.batch} on two cores, warm; {about}"
-        long = replace(setting, seconds=_DECODED * setting.seconds)
-        yield measured(title, long, contests.DECODED, contests.OF_DECODED)
-    if "memory" in parts:
-        yield large_table(setting, ours.ONE)
+            continue
+        notes = [limit(runs), absent]
+        yield table(". ".join([title, *filter(None, notes)]), runs, claims, size)
+
+
+def _comparisons(
+    setting: Setting, about: str, disk: int
+) -> Mapping[Part, tuple[str, Setting, Iterable[str], Iterable[Claim]]]:
+    """(title, setting, ways, claims) of each part."""
+    cold, two = replace(setting, cold=True), replace(setting, world=2)
+    steady = replace(cold, disk=disk * 1_000_000, seconds=_EPOCH)
+    long = replace(setting, seconds=_DECODED * setting.seconds)
+    raw = "Raw, shuffled, page cache"
+    ranks = "Raw, two processes as two ranks"
+    return {
+        "warm": (f"{raw} warm; {about}", setting, contests.RAW, contests.OF_WARM),
+        "cold": (f"{raw} cold; {about}", cold, contests.RAW, contests.OF_COLD),
+        "steady": (
+            f"{raw} cold, from a disk held to {disk} MB/s; {about}",
+            steady, contests.STEADY, contests.OF_STEADY,
+        ),
+        "ranks": (
+            f"{ranks}, warm; {about}. {_UNRANKED}",
+            two, (*contests.RANKED, *contests.WORKERS), (*contests.OF_RANKS, *contests.OF_WORKERS),
+        ),
+        "cold-ranks": (
+            f"{ranks}, cold; {about}",
+            replace(cold, world=2), contests.RANKED, contests.OF_COLD,
+        ),
+        "decoded": (
+            f"Decoded to batches of {setting.batch} on two cores, warm; {about}",
+            long, contests.DECODED, contests.OF_DECODED,
+        ),
+    }  # fmt: skip
 
 
 def split_ways(ways: Iterable[str]) -> tuple[list[str], str]:
