@@ -21,12 +21,12 @@ from PIL import Image, features
 
 from bench.harness.measure import Ways, machine, race, report, say, versions
 from bench.harness.photos import read
-from bench.jpeg_checks import CHECKS, WHOLE, Check, takes
+from bench.jpeg_checks import CHECKS, WHOLE, Check, recode, strip, takes
 from bench.missed_damage import ask, list_harmless, tabulate_missed
 from convert.demo import draw
 from convert.errors import ImageDecodeError
 from convert.image import transcode
-from convert.image.jpeg import read_jpeg_header, strip_jpeg
+from convert.image.header import read_jpeg_header
 
 app = App(help=__doc__)
 LARGEST = 500_000
@@ -52,7 +52,7 @@ def main(
     warnings.simplefilter("ignore")  # about damaged metadata
     jpeg = f"libjpeg-turbo {features.version('libjpeg_turbo')} in Pillow"
     say(machine(), f"{versions('simplejpeg', 'pillow-simd', 'pillow', 'numpy')}, {jpeg}")
-    if not transcode.AVAILABLE:
+    if not transcode.COMPILED:
         say("the compiled transcoder was not built: it takes everything")
     found = _sound(_choose(folder, photos))
     for name, some in (("as they are", found), ("progressive", list(map(_progressive, found)))):
@@ -78,9 +78,9 @@ def _sound(photos: Sequence[bytes]) -> list[bytes]:
     sound = []
     for photo in photos:
         try:
-            stripped = strip_jpeg(photo)
+            stripped = strip(photo)
             CHECKS[WHOLE](stripped)
-            done = transcode.to_baseline(stripped) is not None or not transcode.AVAILABLE
+            done = recode(stripped) is not None or not transcode.COMPILED
         except (ImageDecodeError, ValueError):
             continue
         if done:
@@ -133,7 +133,7 @@ def _list(folder: Path) -> None:
         if not data.startswith(b"\xff\xd8"):
             continue
         try:
-            stripped = strip_jpeg(data)
+            stripped = strip(data)
         except ImageDecodeError:
             stripped = data
         columns = [

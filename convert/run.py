@@ -16,7 +16,7 @@ from rich.console import Console
 from convert.config.config import default_config, load_config
 from convert.engine.execute import Executor, open_executor
 from convert.errors import ConfigError, ConvertError
-from convert.image.transcode import AVAILABLE
+from convert.image import transcode
 from convert.job.choose import Choice, alone, choose, input_folder, output_folder
 from convert.job.job import REFUSED, Outcome, convert
 from convert.job.prepare import Job
@@ -158,7 +158,7 @@ def _print_header(console: Console, job: Job, choice: Choice, executor: Executor
         f"{job.root.path} -> {job.out}, {executor.workers} at a time, {live_pillow().describe()}, "
         f"{KERNEL} masks",
     )
-    if not AVAILABLE:
+    if not transcode.COMPILED:
         _say(console, "no convert.image._jpeg_transcode (needs libjpeg-dev): progressive and "
              "gray photos are encoded anew, with loss", "yellow")  # fmt: skip
     if executor.note:

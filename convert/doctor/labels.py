@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 import msgspec
 
 from convert.errors import RecordError
+from convert.image.header import read_label_map_header
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable, Record
-from convert.sample.labels import read_label_size, store_labels
+from convert.sample.labels import store_labels
 from convert.sources.files import DataRoot
 
 _LABEL_MAPS = 20
@@ -41,8 +42,8 @@ def _check(root: DataRoot, record: Record) -> Iterator[str]:
         found = root.read_first(labels.places, max_bytes=policy.max_bytes)
         if found:
             place, data = found
-            size = read_label_size(data, policy)
-            store_labels(data, labels.table, size, size, policy)
+            header = read_label_map_header(data, policy)
+            store_labels(data, header, labels.table, header.size, header.size)
     except (RecordError, OSError) as error:
         yield f"{place}: {error}"
 

@@ -8,7 +8,7 @@ import msgspec
 
 from convert.config.config import Config
 from convert.errors import RecordError, SourceLayoutError
-from convert.image.transcode import AVAILABLE
+from convert.image import transcode
 from convert.job.overlap import TRAIN, find_overlap, leave_evaluated, read_eval_photos
 from convert.plan import (
     ShardTask,
@@ -182,7 +182,7 @@ def source_fingerprint(config: Config, name: str) -> bytes:
     return fingerprint(
         FORMAT_VERSION,
         TRANSFORM_VERSION,
-        AVAILABLE,
+        transcode.COMPILED,
         config.sources[name].handling.image,
         sorted(config.indexes),
         name,

@@ -10,10 +10,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from convert.image.decode import Header, read_header
-from convert.image.image import store
-from convert.image.jpeg import EOI, SOI, SOS
+from convert.image import transcode
+from convert.image.header import EOI, SOI, SOS, read_jpeg_header, read_photo_header
 from convert.image.policy import ImagePolicy
+from convert.image.store import store, strip_jpeg
 from shards.sample import EncodedImage, Size
 
 POLICY = ImagePolicy(longest_side=1024, max_pixels=200_000)
@@ -100,16 +100,30 @@ def flat_jpeg(factors: Sequence[tuple[int, int]], size: Size) -> bytes:
     return b"".join([*parts, scan.replace(b"\xff", b"\xff\0"), END])
 
 
-def stored(data: bytes, policy: ImagePolicy = POLICY, *, turn: bool = True) -> EncodedImage:
-    """What the photo becomes, at its own size."""
-    return store_with(data, policy, turn=turn)[0]
+def stored(
+    data: bytes, policy: ImagePolicy = POLICY, *, apply_orientation: bool = True
+) -> EncodedImage:
+    """The stored photo, at its own size."""
+    return store_with(data, policy, apply_orientation=apply_orientation)[0]
 
 
 def store_with(
-    data: bytes, policy: ImagePolicy = POLICY, *, turn: bool = True
+    data: bytes, policy: ImagePolicy = POLICY, *, apply_orientation: bool = True
 ) -> tuple[EncodedImage, str]:
-    header: Header = read_header(data, policy)
-    return store(data, header, header.upright if turn else header.size, policy, turn=turn)
+    header = read_photo_header(data, policy)
+    size = header.upright if apply_orientation else header.size
+    return store(data, header, size, policy, apply_orientation=apply_orientation)
+
+
+def strip(data: bytes) -> bytes:
+    """The photo without metadata."""
+    return strip_jpeg(data, read_jpeg_header(data))
+
+
+def to_baseline(data: bytes) -> bytes | None:
+    """The photo coded anew as baseline."""
+    size = read_jpeg_header(data).size
+    return transcode.to_baseline(strip(data), size.height * size.width)
 
 
 def pixels_of(data: bytes) -> NDArray[np.uint8]:

@@ -16,8 +16,7 @@ from PIL import Image
 
 from convert.errors import ImageDecodeError
 from convert.image import transcode
-from convert.image.jpeg import read_jpeg_header, strip_jpeg
-from convert.image.transcode import to_baseline
+from convert.image.header import read_jpeg_header
 from shards.sample import Size
 from tests.property.pictures import (
     END,
@@ -28,11 +27,14 @@ from tests.property.pictures import (
     pixels_of,
     save,
     segments,
+    store_with,
+    strip,
+    to_baseline,
     with_segment,
 )
 
 needs_compiled = pytest.mark.skipif(
-    not transcode.AVAILABLE, reason="convert.image._jpeg_transcode not built"
+    not transcode.COMPILED, reason="convert.image._jpeg_transcode not built"
 )
 SIZES = ((1, 1), (7, 9), (17, 33), (48, 64), (200, 3))
 KINDS: dict[str, dict[str, Any]] = {
@@ -235,7 +237,7 @@ def test_a_sequential_photo_has_one_scan_per_component():
 
 @needs_compiled
 def test_the_number_of_pixels_is_limited():
-    from convert.image._jpeg_transcode import to_baseline as compiled  # type: ignore[import-not-found]
+    from convert.image._jpeg_transcode import to_baseline as compiled
 
     data = jpeg(40, 50)
     assert compiled(data, 2000) == to_baseline(data)
@@ -244,7 +246,7 @@ def test_the_number_of_pixels_is_limited():
     with pytest.raises(OverflowError):
         compiled(data, -1)
     with pytest.raises(TypeError):
-        compiled(bytearray(data), 2000)
+        compiled(bytearray(data), 2000)  # type: ignore[arg-type]  # the point of the test
 
 
 @needs_compiled
@@ -291,19 +293,19 @@ def test_real_photos_keep_their_pixels(shared: Path):
             assert path.name == "pil_sample_cmyk.jpg"
             continue
         made += 1
-        for old, new in zip(decode_twice(strip_jpeg(data)), decode_twice(photo), strict=True):
+        for old, new in zip(decode_twice(strip(data)), decode_twice(photo), strict=True):
             assert np.array_equal(old, new)
     assert (made > 30, damaged) == (True, 2)
 
 
 def test_without_the_compiled_module_nothing_is_lossless(monkeypatch):
-    monkeypatch.setattr(transcode, "_compiled", None)
-    assert to_baseline(jpeg(progressive=True)) is None
+    monkeypatch.setattr(transcode, "COMPILED", False)
+    assert store_with(jpeg(progressive=True))[1] == "progressive JPEG made baseline"
 
 
 def test_it_imports_without_the_compiled_module():
     code = (
         "import sys; sys.modules['convert.image._jpeg_transcode'] = None\n"
-        "from convert.image.transcode import AVAILABLE; sys.exit(AVAILABLE)"
+        "from convert.image.transcode import COMPILED; sys.exit(COMPILED)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

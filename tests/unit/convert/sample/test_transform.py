@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convert.errors import (
     AnnotationError,
@@ -16,7 +18,7 @@ from convert.errors import (
 )
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable, Polygons, RawLabelMap, RawRegion, Record
-from convert.sample.transform import transform
+from convert.sample.transform import clip_box, scale_box, transform
 from shards.pixels import decode_mask
 from shards.sample import Box, LabelMap, Size, Span, Turn, check
 from tests.property.pictures import exif, jpeg, save
@@ -115,6 +117,39 @@ def test_boxes_are_clipped(box, stored, clipped) -> None:
     assert sample.regions[0].box == stored
     assert notes == (KEPT, *["box clipped to its photo"] * clipped)
     assert check(sample) is sample
+
+
+sides = st.integers(1, 65_535)
+any_size = st.builds(Size, sides, sides)
+numbers = st.floats(-1e6, 1e6)
+boxes = st.builds(Box, numbers, numbers, numbers, numbers)
+
+
+@given(boxes, any_size)
+def test_clipping(box, size) -> None:
+    found = clip_box(box, size)
+    assert 0 <= found.x0 <= size.width
+    assert 0 <= found.x1 <= size.width
+    assert 0 <= found.y0 <= size.height
+    assert 0 <= found.y1 <= size.height
+    assert clip_box(found, size) == found
+    if box.x0 <= box.x1 and box.y0 <= box.y1:
+        assert found.x0 <= found.x1
+        assert found.y0 <= found.y1
+    if found != box:
+        assert min(box.x0, box.y0, box.x1, box.y1) < 0 or not (
+            max(box.x0, box.x1) <= size.width and max(box.y0, box.y1) <= size.height
+        )
+
+
+@given(boxes, any_size, any_size)
+def test_scaling_goes_there_and_back(box, old, new) -> None:
+    there = scale_box(box, old, new)
+    for corner, axis in (("x0", "width"), ("y0", "height"), ("x1", "width"), ("y1", "height")):
+        ratio = getattr(new, axis) / getattr(old, axis)
+        assert getattr(there, corner) == pytest.approx(getattr(box, corner) * ratio)
+    back = scale_box(there, new, old)
+    assert (back.x0, back.y1) == pytest.approx((box.x0, box.y1))
 
 
 def test_scaled_boxes_stay_inside() -> None:

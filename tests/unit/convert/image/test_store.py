@@ -13,11 +13,10 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from convert.errors import ImageBudgetError, ImageDecodeError, RecordError
 from convert.geometry import fit_longest_side
-from convert.image.decode import Header, decode_rgb, read_header
-from convert.image.image import choose_shrink, store, why_not_keep
-from convert.image.jpeg import JpegHeader, read_jpeg_header
+from convert.image import transcode
+from convert.image.header import JpegHeader, PhotoHeader, read_jpeg_header, read_photo_header
 from convert.image.policy import Fidelity, ImagePolicy
-from convert.image.transcode import AVAILABLE
+from convert.image.store import choose_shrink, decode_rgb, store, why_not_keep
 from shards.sample import Size
 from tests.property.pictures import (
     END,
@@ -35,15 +34,17 @@ from tests.property.pictures import (
 )
 
 SIZE = Size(48, 64)
-LOSSLESS = " without loss" if AVAILABLE else ""
+LOSSLESS = " without loss" if transcode.COMPILED else ""
 
 
-def _header(orientation: int = 1, **fields: object) -> Header:
+def _header(orientation: int = 1, kind: str = "JPEG", **fields: object) -> PhotoHeader:
+    upright = SIZE if orientation < 5 else Size(SIZE.width, SIZE.height)
     plain: dict[str, object] = {
         "size": SIZE, "coding": "baseline", "precision": 8, "colour": "YCbCr",
         "sampling": "4:2:0", "orientation": orientation,
     }  # fmt: skip
-    return Header("JPEG", SIZE, orientation, JpegHeader(**{**plain, **fields}))  # type: ignore[arg-type]
+    jpeg_header = JpegHeader(**{**plain, **fields}) if kind == "JPEG" else None  # type: ignore[arg-type]
+    return PhotoHeader(kind, SIZE, upright, orientation, jpeg_header)
 
 
 SAME, SMALL, TURNED = SIZE, Size(24, 32), Size(64, 48)
@@ -71,17 +72,17 @@ DECISIONS = [
     (_header(precision=12), SAME, True, "baseline JPEG made baseline"),
     (_header(colour="CMYK", coding="progressive", sampling=""), SAME, True, "CMYK JPEG made YCbCr"),
     *(
-        (Header(f, SIZE, 1), SAME, True, f"{f} made JPEG")
-        for f in ("PNG", "WEBP", "BMP", "GIF", "TIFF")
+        (_header(kind=kind), SAME, True, f"{kind} made JPEG")
+        for kind in ("PNG", "WEBP", "BMP", "GIF", "TIFF")
     ),
-    (Header("PNG", SIZE, 1), SMALL, True, "scaled down"),
-    (Header("PNG", SIZE, 6), TURNED, True, "turned upright"),
+    (_header(kind="PNG"), SMALL, True, "scaled down"),
+    (_header(6, kind="PNG"), TURNED, True, "turned upright"),
 ]
 
 
 @pytest.mark.parametrize(("header", "size", "turn", "reason"), DECISIONS)
 def test_why_not_keep(header, size, turn, reason) -> None:
-    assert why_not_keep(header, size, turn=turn) == reason
+    assert why_not_keep(header, size, apply_orientation=turn) == reason
 
 
 def encode(image: Image.Image, policy: ImagePolicy = POLICY) -> bytes:
@@ -99,8 +100,8 @@ def test_eight_orientations(kind, orientation, turn) -> None:
     }
     options = lossless.get(kind, {})
     data = save(picture(48, 64), kind, exif=exif(orientation), **options)
-    header = read_header(data, POLICY)
-    image, done = store_with(data, turn=turn)
+    header = read_photo_header(data, POLICY)
+    image, done = store_with(data, apply_orientation=turn)
     with Image.open(io.BytesIO(data)) as original:
         # Pillow has turned a TIFF by the time it is loaded, wanted or not.
         upright = ImageOps.exif_transpose(original) if turn else original
@@ -111,7 +112,7 @@ def test_eight_orientations(kind, orientation, turn) -> None:
             assert np.array_equal(pixels_of(image.data), np.asarray(upright))
         else:
             assert image.data == encode(upright)
-    assert read_header(image.data, POLICY).orientation == 1
+    assert read_photo_header(image.data, POLICY).orientation == 1
 
 
 @pytest.mark.parametrize(("sides", "orientation"), [((90, 200), 1), ((201, 33), 6), ((65, 64), 8)])
@@ -122,9 +123,9 @@ def test_a_large_photo_is_reduced_as_pillow_reduces(sides, orientation, options)
     turned: dict[str, Any] = {} if "sampling" in options else {"exif": exif(orientation)}
     data = jpeg(sides[0], sides[1], **options, **turned)
     policy = ImagePolicy(longest_side=64, quality=77, subsampling="4:2:2")
-    header = read_header(data, policy)
+    header = read_photo_header(data, policy)
     size = fit_longest_side(header.upright, policy.longest_side)
-    image, done = store(data, header, size, policy, turn=True)
+    image, done = store(data, header, size, policy, apply_orientation=True)
     assert done == "scaled down"
     with Image.open(io.BytesIO(data)) as original:
         upright = ImageOps.exif_transpose(original).convert("RGB")
@@ -140,13 +141,13 @@ def test_a_large_photo_is_reduced_as_pillow_reduces(sides, orientation, options)
 )
 def test_fidelity_says_how_far_the_decoder_may_shrink(longest, sizes) -> None:
     data = jpeg(300, 400)
-    header = read_header(data, POLICY)
+    header = read_photo_header(data, POLICY)
     found = []
     for fidelity in get_args(Fidelity):
         policy = ImagePolicy(longest_side=longest, fidelity=fidelity)
         size = fit_longest_side(header.size, longest)
         found.append(decode_rgb(data, header, choose_shrink(header.size, size, fidelity)).size)
-        image, _ = store(data, header, size, policy, turn=True)
+        image, _ = store(data, header, size, policy, apply_orientation=True)
         assert image.size == size
         assert pixels_of(image.data).shape[:2] == (size.height, size.width)
     assert tuple(found) == sizes
@@ -155,7 +156,7 @@ def test_fidelity_says_how_far_the_decoder_may_shrink(longest, sizes) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_only_jpegs_shrink_while_they_are_decoded(kind) -> None:
     data = save(picture(300, 400), kind)
-    header = read_header(data, POLICY)
+    header = read_photo_header(data, POLICY)
     assert decode_rgb(data, header, 4).size == (400, 300)
 
 
@@ -208,7 +209,7 @@ OTHERS = {
 
 @pytest.mark.parametrize(("data", "pixels"), OTHERS.values(), ids=OTHERS)
 def test_whatever_it_was_it_becomes_a_plain_jpeg(data, pixels) -> None:
-    header = read_header(data, POLICY)
+    header = read_photo_header(data, POLICY)
     assert header.size == SIZE
     assert np.array_equal(np.asarray(decode_rgb(data, header)), pixels)
     image = stored(data)
@@ -244,9 +245,9 @@ KINDS = {
 
 
 def convert(data: bytes, policy: ImagePolicy) -> str:
-    header = read_header(data, policy)
+    header = read_photo_header(data, policy)
     size = fit_longest_side(header.upright, policy.longest_side)
-    return store(data, header, size, policy, turn=True)[1]
+    return store(data, header, size, policy, apply_orientation=True)[1]
 
 
 # A progressive photo without its last scans is whole, if dim. Pillow fills up what is missing in
@@ -357,9 +358,9 @@ def test_bombs_and_other_things(data, error) -> None:
 
 def test_the_budget_counts_pixels() -> None:
     data = jpeg(10, 20)
-    assert read_header(data, ImagePolicy(max_pixels=200)).size == Size(10, 20)
+    assert read_photo_header(data, ImagePolicy(max_pixels=200)).size == Size(10, 20)
     with pytest.raises(ImageBudgetError, match="20x10 pixels, the limit is 199"):
-        read_header(data, ImagePolicy(max_pixels=199))
+        read_photo_header(data, ImagePolicy(max_pixels=199))
 
 
 def test_warnings_about_what_is_not_kept_are_not_shown() -> None:
@@ -377,9 +378,9 @@ def test_real_photos(shared) -> None:
         if len(data) > 1_000_000:
             continue
         try:
-            header = read_header(data, policy)
+            header = read_photo_header(data, policy)
             size = fit_longest_side(header.upright, policy.longest_side)
-            image, done = store(data, header, size, policy, turn=True)
+            image, done = store(data, header, size, policy, apply_orientation=True)
         except ImageDecodeError as error:
             results[path.name] = type(error).__name__
             continue

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, JpegImagePlugin
 
 from convert.errors import ImageDecodeError, RecordError
-from convert.image.jpeg import exif_orientation, find_end_of_scan, read_jpeg_header, strip_jpeg
+from convert.image.header import end_of_scan, exif_orientation, read_jpeg_header
 from convert.image.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
@@ -25,6 +25,7 @@ from tests.property.pictures import (
     pixels_of,
     segments,
     store_with,
+    strip,
     with_segment,
 )
 
@@ -78,9 +79,9 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def strips_to_the_same_pixels(data: bytes) -> None:
-    stripped = strip_jpeg(data)
+    stripped = strip(data)
     assert np.array_equal(decode(stripped), decode(data))
-    assert strip_jpeg(stripped) == stripped
+    assert strip(stripped) == stripped
     assert stripped.endswith(END)
     kinds = [(marker, content[:5]) for marker, content in segments(stripped)]
     for marker, content in kinds:
@@ -132,30 +133,30 @@ def test_real_photos(shared) -> None:
 def test_what_stands_behind_the_picture_is_dropped() -> None:
     plain = jpeg(comment=b"me", exif=exif(6), icc_profile=b"profile", dpi=(300, 300))
     loaded = plain + b"\xff\xd8trailing" + jpeg()
-    assert strip_jpeg(loaded) == strip_jpeg(plain)
+    assert strip(loaded) == strip(plain)
     for secret in (b"me\xff", b"Exif", b"profile", b"ICC"):
         assert secret in loaded
-        assert secret not in strip_jpeg(loaded)
+        assert secret not in strip(loaded)
 
 
 @pytest.mark.parametrize("marker", [*range(0xE0, 0xF0), 0xFE, 0xDF, 0xC8, 0xF0])
 def test_foreign_segments_go(marker) -> None:
     plain = jpeg()
-    assert strip_jpeg(with_segment(plain, marker, b"NotOurs\xff\xd9")) == strip_jpeg(plain)
+    assert strip(with_segment(plain, marker, b"NotOurs\xff\xd9")) == strip(plain)
 
 
 def test_a_thumbnail_with_its_own_frame_is_passed_over() -> None:
     plain = jpeg(48, 64)
     loaded = with_segment(plain, 0xE1, b"Exif\0\0" + jpeg(7, 9, progressive=True))
     assert read_jpeg_header(loaded) == read_jpeg_header(plain)
-    assert strip_jpeg(loaded) == strip_jpeg(plain)
+    assert strip(loaded) == strip(plain)
 
 
 def test_filling_before_a_marker_is_passed_over() -> None:
     plain = jpeg()
     filled = plain[:2] + b"\xff" * 5 + plain[2:]
     assert read_jpeg_header(filled) == read_jpeg_header(plain)
-    assert strip_jpeg(filled) == strip_jpeg(plain)
+    assert strip(filled) == strip(plain)
 
 
 FRAME = struct.pack(">BBHBHHB", 0xFF, 0xC0, 17, 8, 48, 64, 3)
@@ -192,7 +193,7 @@ def test_cut_anywhere_before_its_end_it_is_no_photo() -> None:
     data = jpeg()
     for length in range(len(data)):
         with pytest.raises(ImageDecodeError):
-            strip_jpeg(data[:length])
+            strip(data[:length])
 
 
 FACTORS = [
@@ -287,7 +288,7 @@ def test_three_components_are_the_colours_libjpeg_takes_them_for(ids, jfif, adob
     data += plain[plain.index(b"\xff\xda") + 14 :]
     told = read_jpeg_header(data).colour
     assert told == ("YCbCr" if np.array_equal(decode(data), decode(plain)) else "RGB")
-    assert np.array_equal(decode(strip_jpeg(data)), decode(data))
+    assert np.array_equal(decode(strip(data)), decode(data))
 
 
 def test_pillow_turns_as_the_tag_says() -> None:
@@ -305,7 +306,7 @@ def test_the_compiled_search_finds_what_numpy_finds(data, start) -> None:
         with pytest.raises(IndexError, match="outside"):
             module.end_of_scan(data, start)
         return
-    expected = find_end_of_scan(data, start) if start < len(data) else -1
+    expected = end_of_scan(data, start) if start < len(data) else -1
     assert module.end_of_scan(data, start) == expected
 
 
