@@ -3,6 +3,8 @@
 import io
 import itertools
 import struct
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -11,13 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, JpegImagePlugin
 
-from convert.errors import ImageDecodeError, RecordError
-from convert.image.header import end_of_scan, exif_orientation, read_jpeg_header
+from convert.errors import ImageDecodeError, LabelMapError, RecordError
+from convert.image import header
+from convert.image.header import (
+    end_of_scan,
+    exif_orientation,
+    read_headers,
+    read_jpeg_header,
+    read_photo_header,
+)
 from convert.image.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
     END,
     ORIENTATION,
+    POLICY,
     START,
     exif,
     flat_jpeg,
@@ -316,3 +326,33 @@ def test_the_compiled_search_takes_bytes_alone() -> None:
         module.end_of_scan(b"", -1)
     with pytest.raises(TypeError):
         module.end_of_scan("text", 0)
+
+
+@pytest.mark.parametrize("data", [*KINDS.values(), jpeg()[:-9]], ids=[*KINDS, "cut"])
+def test_without_the_compiled_search_the_header_is_the_same(data, monkeypatch) -> None:
+    expected = read_jpeg_header(data)
+    monkeypatch.setattr(header, "COMPILED", False)
+    plain = read_jpeg_header(data)
+    assert (plain, plain.picture) == (expected, expected.picture)
+
+
+def test_it_imports_without_the_compiled_search() -> None:
+    code = (
+        "import sys; sys.modules['convert.image._jpeg_scan'] = None\n"
+        "from convert.image.header import COMPILED; sys.exit(COMPILED)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_photo_without_metadata_is_not_copied() -> None:
+    plain = strip(jpeg())
+    assert list(read_jpeg_header(plain).picture) == [0, len(plain)]
+
+
+def test_an_error_in_a_label_map_is_returned_with_the_photos_header() -> None:
+    photo = jpeg()
+    found, error = read_headers(photo, b"no PNG", POLICY)
+    assert found == read_photo_header(photo, POLICY)
+    assert isinstance(error, LabelMapError)
+    with pytest.raises(ImageDecodeError):
+        read_headers(b"no photo", b"no PNG", POLICY)

@@ -404,3 +404,82 @@ def test_real_photos(shared) -> None:
     assert results["pil_sample_cmyk.jpg"] == "YCCK JPEG made YCbCr"
     assert results["hopper_orientation_6.jpg"] == "turned upright"
     assert "kept" in results.values()
+
+
+JUNK = {
+    "bytes between segments": b"junk",
+    "a start of another photo": b"\xff\xd8",
+    "a segment of an unknown kind": b"\xff\xf0\0\4ab",
+    "a frame that nobody decodes": b"\xff\xde\0\4ab",
+    "EXIF without end": b"\xff\xe1\0\x10Exif\0\0II*\0\xff\xff\xff\xff",
+}
+
+
+NO_SEGMENTS = (b"junk", b"\xff\xd8")
+"""Behind a scan they would belong to it."""
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "L"}, {"progressive": True}, {"exif": exif(6)}])
+@pytest.mark.parametrize("longest", [1024, 32])
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
+def test_damage_outside_of_the_picture_does_not_count(junk, longest, options) -> None:
+    plain = jpeg(**options)
+    policy = ImagePolicy(longest_side=longest)
+    header = read_photo_header(plain, policy)
+    size = fit_longest_side(header.upright, longest)
+    expected = store(plain, header, size, policy, apply_orientation=True)
+    behind = () if junk in NO_SEGMENTS else (len(plain) - 2,)
+    for position in (2, *behind):
+        data = plain[:position] + junk + plain[position:]
+        header = read_photo_header(data, policy)
+        assert store(data, header, size, policy, apply_orientation=True) == expected
+
+
+def test_damage_behind_the_start_of_the_scan_is_found_when_the_photo_is_stored() -> None:
+    cut = jpeg()[:-40]
+    header = read_photo_header(cut, POLICY)
+    assert (header.size, header.jpeg and header.jpeg.damage) == (
+        SIZE,
+        "JPEG ends inside its picture data",
+    )
+    with pytest.raises(ImageDecodeError, match="ends inside its picture data"):
+        store(cut, header, SIZE, POLICY, apply_orientation=True)
+
+
+def test_a_segment_without_length_behind_the_picture_decodes() -> None:
+    """libjpeg forgives it, so the photo is accepted where its pixels are encoded anew anyway."""
+    plain = jpeg()
+    data = plain[:-2] + b"\xff\xfe\0\0" + END
+    header = read_photo_header(data, POLICY)
+    small = Size(24, 32)
+    assert store(data, header, small, POLICY, apply_orientation=True) == store(
+        plain, read_photo_header(plain, POLICY), small, POLICY, apply_orientation=True
+    )
+    with pytest.raises(ImageDecodeError, match="inside a marker segment"):
+        store(data, header, SIZE, POLICY, apply_orientation=True)
+
+
+def test_a_png_over_the_budget_is_not_decoded(monkeypatch) -> None:
+    data = save(picture(48, 64), "PNG")
+
+    def load(self):
+        raise AssertionError(self)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    with pytest.raises(ImageBudgetError):
+        read_photo_header(data, ImagePolicy(max_pixels=48 * 64 - 1))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_other_formats_are_opened_once(kind, monkeypatch) -> None:
+    data = save(picture(48, 64), kind)
+    opened = []
+    really_open = Image.open
+
+    def count(*args: Any, **options: Any) -> Image.Image:
+        opened.append(really_open(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(Image, "open", count)
+    assert store_with(data)[1] == f"{kind} made JPEG"
+    assert len(opened) == 1

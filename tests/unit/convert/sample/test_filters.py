@@ -65,6 +65,10 @@ def test_short_captions_go_with_what_only_they_speak_of():
         (Box(-20.0, 10.0, -2.0, 20.0), True),
         (Box(200.0, 10.0, 210.0, 20.0), True),
         (Box(-5.0, -5.0, 5.0, 5.0), False),
+        (Box(-5.0, -5.0, 0.0, 5.0), True),
+        (Box(-5.0, 100.0, 5.0, 105.0), True),
+        (Box(-5.0, 99.9, 5.0, 105.0), False),
+        (Box(199.9, 0.0, 210.0, 20.0), False),
         # Wrong, not small: for the transform to refuse.
         (Box(20.0, 10.0, 10.0, 20.0), False),
         (Box(float("nan"), 10.0, 10.0, 20.0), False),

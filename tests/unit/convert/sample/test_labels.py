@@ -112,3 +112,13 @@ def test_damage_is_refused_or_makes_a_map() -> None:
         except LabelMapError:
             continue
         assert length > len(data) - 24  # checksums and the last, empty chunk hold no pixels
+
+
+def test_a_map_that_gives_its_size_twice_is_refused() -> None:
+    """The readers may believe another one each: the map must not be of any but the photo's size."""
+    small = png(np.zeros((4, 4)))
+    again = png(np.zeros((6, 8)))[8:33]  # another IHDR
+    data = small[:33] + again + small[33:]
+    assert read_label_map_header(data, POLICY).size == SIZE
+    with pytest.raises(LabelMapError, match="does not decode"):
+        store(data, SIZE, SIZE)

@@ -235,6 +235,22 @@ def test_wrong_data_is_a_kind_of_error(changes, photo, labels, error) -> None:
         transform("a-1", replace(PLAIN, **changes), photo, labels, ImagePolicy(max_pixels=10_000))
 
 
+def test_the_first_error_on_the_way_is_reported() -> None:
+    cut, no_map = jpeg()[:-50], b"no PNG"
+    spans = (RawRegion(box=Box(5, 1, 4, 2), spans=(Span(0, 0, 9),)),)
+    record = replace(PLAIN, labels=RawLabelMap((), TABLE_OF_2), captions=("ab",), regions=spans)
+    for changes, photo, error in (
+        ({"size": Size(9, 9)}, cut, SizeMismatchError),
+        ({"size": LYING}, cut, ImageDecodeError),
+        ({"size": None}, cut, LabelMapError),  # the label map is to say the size
+        ({"size": LYING}, jpeg(), SpanError),
+        ({"size": LYING, "captions": ("more than 9",)}, jpeg(), AnnotationError),
+        ({"size": LYING, "regions": ()}, jpeg(), LabelMapError),
+    ):
+        with pytest.raises(error):
+            transform("a-1", replace(record, **changes), photo, no_map, POLICY)
+
+
 def test_a_turned_photos_masks_are_in_the_pixels_its_size_names() -> None:
     mask = np.zeros((64, 48), bool)
     mask[3, 5] = True
