@@ -69,19 +69,19 @@ def _resize(image: Image.Image, size: Size) -> Image.Image:
 
 
 def scaling(photos: Sequence[tuple[bytes, PhotoHeader, Image.Image]]) -> Iterator[str]:
-    """A line for each reduction: what is left to the resize, the worst photo, the median."""
+    """A line for each reduction: the factor left to the resize, the worst photo, the median."""
     for shrink, reduction in product((2, 4), REDUCTIONS):
         if reduction < shrink:
             continue
-        found = []
+        decibels = []
         for data, header, whole in photos:
             size = Size(*(round(side / reduction) for side in (whole.height, whole.width)))
             scaled = _resize(decode_rgb(data, header, shrink), size)
-            found.append(psnr(scaled, _resize(whole, size)))
+            decibels.append(psnr(scaled, _resize(whole, size)))
         rest = reduction / shrink
         yield (
             f"  1/{shrink} for a reduction by {reduction:.1f}, of which {rest:.2f} are left: "
-            f"worst {min(found):.1f}, median {median(found):.1f}"
+            f"worst {min(decibels):.1f}, median {median(decibels):.1f}"
         )
 
 
@@ -91,10 +91,10 @@ def encoding(photos: Sequence[tuple[bytes, PhotoHeader, Image.Image]]) -> Iterat
     for sampling, quality in product(SAMPLINGS, QUALITIES):
         encode = _encoder(quality, sampling)
         coded = [encode(image) for image in small]
-        found = [psnr(Image.open(io.BytesIO(c)), s) for c, s in zip(coded, small, strict=True)]
+        decibels = [psnr(Image.open(io.BytesIO(c)), s) for c, s in zip(coded, small, strict=True)]
         yield (
-            f"  quality {quality}, {sampling}: worst {min(found):.1f}, median "
-            f"{median(found):.1f} dB, {median(map(len, coded)) / 1000:.0f} kB"
+            f"  quality {quality}, {sampling}: worst {min(decibels):.1f}, median "
+            f"{median(decibels):.1f} dB, {median(map(len, coded)) / 1000:.0f} kB"
         )
 
 

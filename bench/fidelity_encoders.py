@@ -1,9 +1,9 @@
 """What storing costs the two image encoders: their inputs from the stored photo, by policy.
 
 `python -m bench.fidelity_encoders [FOLDER...]`; without a folder of real photos drawn ones are
-used, which are flatter than real ones. PSNR in dB of the pixels that an encoder is given, before
-they are normalised, against those made of the photo as it was downloaded. Photos that fit are kept
-bit for bit; they are not looked at.
+used, which are flatter than real ones. PSNR in dB of an encoder's input pixels before they are
+normalised, against those from the photo as it was downloaded. Photos that fit keep their pixels
+and are left out.
 """
 
 import io
@@ -36,7 +36,7 @@ INPUTS: dict[str, tuple[Normalisation, Callable[[Image.Image, Size], EncoderInpu
     "global, 336": (CLIP, lambda photo, original: clip_input(photo, 336, original)),
     "grounding, 1024": (SAM, lambda photo, _: _without_border(*sam_input(photo, 1024))),
 }
-"""Name -> how its values were made of bytes, and the input as far as the photo goes."""
+"""Name -> how its values come from bytes, and its input without the padding."""
 
 
 def main() -> None:
@@ -44,15 +44,15 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m bench.fidelity_encoders")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
     typed = parser.parse_args()
-    found = [data for group in by_size(typed.photos).values() for data in group]
-    photos = [photo for photo in map(_open, found) if photo is not None]
+    files = [data for group in by_size(typed.photos).values() for data in group]
+    photos = [photo for photo in map(_open, files) if photo is not None]
     say(
         "bench.fidelity_encoders",
         machine(),
         versions("simplejpeg", "pillow-simd", "pillow"),
         "",
     )
-    say(f"{len(photos)} photos of {len(found)} are larger than {POLICY.longest_side}", "")
+    say(f"{len(photos)} photos of {len(files)} are larger than {POLICY.longest_side}", "")
     for line in table(photos):
         say(line)
 
@@ -96,16 +96,16 @@ def _store(data: bytes, header: PhotoHeader, policy: ImagePolicy) -> bytes:
 
 
 def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]]:
-    """The bytes that each encoder's values were made of."""
-    found = {}
+    """The bytes from which each encoder's values come."""
+    inputs = {}
     for name, (normalisation, make) in INPUTS.items():
         values = make(photo, original)
         mean, std = (
             np.array(each, np.float32)[:, None, None]
             for each in (normalisation.mean, normalisation.std)
         )
-        found[name] = (values * std + mean) * normalisation.divisor
-    return found
+        inputs[name] = (values * std + mean) * normalisation.divisor
+    return inputs
 
 
 def _without_border(values: EncoderInput, resized: tuple[int, int]) -> EncoderInput:

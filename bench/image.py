@@ -1,4 +1,4 @@
-"""A photo from its file to its stored file: whole, and step by step, beside other libraries.
+"""A photo from its file to its stored file: as a whole and by step, beside other libraries.
 
 `python -m bench.image [--stock PYTHON] [FOLDER...]`; without a folder of real photos drawn ones are
 used. PYTHON is an interpreter that has stock Pillow, which cannot be beside pillow-simd in one.
@@ -47,7 +47,7 @@ cv2, pyvips = _optional("cv2"), _optional("pyvips")
 
 def sections(typed: Namespace) -> Iterator[Section]:
     """One for photos that are scaled down, by size, and one for those that fit."""
-    keep_memory()  # as a worker does; the bare kernels and the other libraries have it, too
+    keep_memory()  # as a worker does; it helps the bare kernels and the other libraries, too
     for name, photos in by_size(typed.photos).items():
         chosen = photos[:_PHOTOS]
         if name == "small":
@@ -58,7 +58,7 @@ def sections(typed: Namespace) -> Iterator[Section]:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What this benchmark takes beside the usual."""
+    """Add the arguments of this benchmark."""
     parser.add_argument("--stock", type=Path, help="an interpreter with stock Pillow")
     parser.add_argument("photos", type=Path, nargs="*", help="folders of real photos")
 
@@ -68,7 +68,7 @@ def _stored_size(data: bytes) -> Size:
 
 
 def ours(photos: Sequence[bytes], fidelity: Fidelity = "exact") -> None:
-    """As the job does it."""
+    """The way the job stores photos."""
     policy = ImagePolicy(quality=POLICY.quality, fidelity=fidelity)
     for data in photos:
         header = read_photo_header(data, policy)
@@ -77,7 +77,7 @@ def ours(photos: Sequence[bytes], fidelity: Fidelity = "exact") -> None:
 
 
 def pillow(photos: Sequence[bytes], *, draft: bool = False) -> None:
-    """As the reference's scripts do it, with whichever Pillow is installed."""
+    """The way the reference's scripts do it, with the installed Pillow."""
     for data in photos:
         size = _stored_size(data)
         image = Image.open(io.BytesIO(data))
@@ -184,10 +184,10 @@ def _kept(photos: Sequence[bytes]) -> Section:
         "strict whole decode": each(whole_decode),
         "encode anew (Pillow)": partial(pillow, photos),
     }
-    kept, anew = "ours: header, strip, strict check", "encode anew (Pillow)"
+    ours_kept, encoded = "ours: header, strip, strict check", "encode anew (Pillow)"
     claims = [
-        Claim(kept, anew, 2.2),
-        Claim("structure only", anew, 40),
+        Claim(ours_kept, encoded, 2.2),
+        Claim("structure only", encoded, 40),
         Claim("strict check at an eighth", "strict whole decode"),
     ]
     return Section("small: kept as it is, a photo", ways, claims, len(photos))

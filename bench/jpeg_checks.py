@@ -1,4 +1,4 @@
-"""The checks that `bench.photo_checks` compares: each raises on data that it finds damaged."""
+"""The checks that `bench.photo_checks` compares: each raises if it detects damage."""
 
 import io
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from convert.image.store import check_jpeg, strip_jpeg
 
 Check = Callable[[bytes], object]
 WHOLE = "simplejpeg, whole"
-"""The check that the others are held against: it decodes every pixel."""
+"""The check that the others are compared with: it decodes every pixel."""
 _END = bytes((0xFF, EOI))
 
 
-def takes(check: Check, data: bytes) -> bool:
-    """Whether a check finds no damage; what libraries write to stderr is left out."""
+def accepts(check: Check, data: bytes) -> bool:
+    """Whether a check detects no damage; what libraries write to stderr is hidden."""
     try:
         with redirect_stderr(io.StringIO()):
             check(data)
@@ -66,7 +66,7 @@ def _decode(data: bytes, colours: str = "RGB", factor: int = 1) -> None:
 
 
 def _decode_to_the_last_byte(data: bytes) -> None:
-    """Refuse what still decodes one byte shorter: libjpeg overlooks up to seven left over."""
+    """Refuse a photo that still decodes one byte shorter: libjpeg ignores up to 7 extra bytes."""
     check_jpeg(data)
     body = data.removesuffix(_END)
     shorter = body[:-2] if body.endswith(b"\xff\0") else body[:-1]
@@ -89,4 +89,4 @@ CHECKS: dict[str, Check] = {
     "check_jpeg, twice": _decode_to_the_last_byte,
     "to_baseline": recode,
 }
-"""Name, as the tables have it -> check."""
+"""Name in the tables -> check."""

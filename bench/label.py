@@ -33,7 +33,7 @@ _MAPS = 4
 
 
 def sections(typed: Namespace) -> Iterator[Section]:
-    """Whole, by size; then decoding and encoding by themselves."""
+    """By size: all steps in one, then decoding and encoding alone."""
     for name, maps in _by_size(typed.maps).items():
         chosen = maps[:_MAPS]
         whole = {OURS: partial(_each, _ours, chosen), PILLOW: partial(_each, _pillow, chosen)}
@@ -52,12 +52,12 @@ def _by_size(folders: Sequence[Path]) -> dict[str, list[bytes]]:
     if folders:
         paths = sorted(path for folder in folders for path in folder.rglob("*.png"))
         return {"given": [data for path in paths if _is_map(data := path.read_bytes())]}
-    found: dict[str, list[bytes]] = {}
+    maps: dict[str, list[bytes]] = {}
     for source in ("ade20k", "mapillary"):
         with TemporaryDirectory() as folder:
             draw(Path(folder), source, images=_MAPS, photo_size="full")
-            found[source] = [path.read_bytes() for path in sorted(Path(folder).rglob("*.png"))]
-    return found
+            maps[source] = [path.read_bytes() for path in sorted(Path(folder).rglob("*.png"))]
+    return maps
 
 
 def _is_map(data: bytes) -> bool:
@@ -81,7 +81,7 @@ def _ours(data: bytes) -> None:
 
 
 def _pillow(data: bytes) -> None:
-    """Decode, look for unknown values, look up, reduce, encode: each the obvious way."""
+    """Decode, search for unknown values, look up, reduce, encode: each the obvious way."""
     stored = _stored_size(data)
     values = _decode(data)
     known = np.frombuffer(TABLE.known, np.uint8)[np.flatnonzero(np.bincount(values.reshape(-1)))]
@@ -94,7 +94,7 @@ def _pillow(data: bytes) -> None:
 
 def _plain(data: bytes) -> None:
     if read_plain_png(data, POLICY.max_pixels) is None:
-        _decode(data)  # as the job does: filtered ones are Pillow's
+        _decode(data)  # the job leaves PNGs with filters to Pillow as well
 
 
 def _decode(data: bytes) -> NDArray[np.uint8]:
@@ -119,7 +119,7 @@ def _rows(values: NDArray[np.uint8]) -> bytes:
 
 
 def _encoders(name: str, maps: Sequence[NDArray[np.uint8]]) -> Section:
-    """The ways to compress, with the bytes that they make of a map."""
+    """The ways to compress, each with the size of its file."""
     ways: dict[str, Callable[[NDArray[np.uint8]], bytes]] = {
         "write_gray_png": write_gray_png,
         **{f"Pillow, level {level}": partial(_save, level) for level in (1, 6, 9)},
@@ -138,7 +138,7 @@ def _encoders(name: str, maps: Sequence[NDArray[np.uint8]]) -> Section:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """What this benchmark takes beside the usual."""
+    """Add the arguments of this benchmark."""
     parser.add_argument("maps", type=Path, nargs="*", help="folders of label maps")
 
 

@@ -1,8 +1,8 @@
-"""Which check finds damaged JPEG data, and what does it cost? `python -m bench.photo_checks`.
+"""Which check detects damaged JPEG data, and what does it cost? `python -m bench.photo_checks`.
 
-Photos are damaged in many places, and every check is asked. Only damage that changes the pixels
-counts: what a check takes although it does is missed. Each photo is looked at as it is and made
-progressive, whose scans libjpeg guards less well.
+Photos are damaged at many offsets, and every check runs on each of them. Damage counts only if it
+changes pixels; a check misses it if it accepts the photo. Each photo is used as it is and as a
+progressive one, whose scans libjpeg checks less.
 
 A folder of photos may be given; without one, the demo's are drawn.
 """
@@ -21,8 +21,8 @@ from PIL import Image, features
 
 from bench.harness.measure import Ways, machine, race, report, say, versions
 from bench.harness.photos import read
-from bench.jpeg_checks import CHECKS, WHOLE, Check, recode, strip, takes
-from bench.missed_damage import ask, list_harmless, tabulate_missed
+from bench.jpeg_checks import CHECKS, WHOLE, Check, accepts, recode, strip
+from bench.missed_damage import list_harmless, run_checks, tabulate_missed
 from convert.demo import draw
 from convert.errors import ImageDecodeError
 from convert.image import transcode
@@ -44,38 +44,38 @@ def main(
     """Compare the checks.
 
     Args:
-        folder: of photos, searched to its bottom.
+        folder: of photos, with all its subfolders.
         defects: a folder of broken photos, to be listed one by one.
-        photos: at most so many of them, evenly chosen.
+        photos: the most to use, evenly sampled.
         flips: bytes to change in each photo, one at a time.
     """
     warnings.simplefilter("ignore")  # about damaged metadata
     jpeg = f"libjpeg-turbo {features.version('libjpeg_turbo')} in Pillow"
     say(machine(), f"{versions('simplejpeg', 'pillow-simd', 'pillow', 'numpy')}, {jpeg}")
     if not transcode.COMPILED:
-        say("the compiled transcoder was not built: it takes everything")
-    found = _sound(_choose(folder, photos))
-    for name, some in (("as they are", found), ("progressive", list(map(_progressive, found)))):
+        say("the transcoder is not compiled: to_baseline accepts everything")
+    chosen = _undamaged(_select(folder, photos))
+    for name, some in (("as they are", chosen), ("progressive", list(map(_progressive, chosen)))):
         _compare(name, some, flips)
     if defects is not None:
         _list(defects)
 
 
-def _choose(folder: Path | None, count: int) -> list[bytes]:
-    """JPEGs, evenly chosen from a folder, or drawn."""
+def _select(folder: Path | None, count: int) -> list[bytes]:
+    """JPEGs, evenly sampled from a folder, or drawn."""
     if folder is None:
         with TemporaryDirectory() as drawn:
             draw(Path(drawn), "refcoco", images=count, photo_size="full")
-            return _choose(Path(drawn), count)
-    found = read([folder])
-    if not found:
+            return _select(Path(drawn), count)
+    photos = read([folder])
+    if not photos:
         raise SystemExit(f"no photos in {folder}")
-    return found[:: max(1, -(-len(found) // count))]
+    return photos[:: max(1, -(-len(photos) // count))]
 
 
-def _sound(photos: Sequence[bytes]) -> list[bytes]:
-    """Without metadata; only those that decode, and that can be transcoded."""
-    sound = []
+def _undamaged(photos: Sequence[bytes]) -> list[bytes]:
+    """Those that decode and can be transcoded, without metadata."""
+    undamaged = []
     for photo in photos:
         try:
             stripped = strip(photo)
@@ -84,8 +84,8 @@ def _sound(photos: Sequence[bytes]) -> list[bytes]:
         except (ImageDecodeError, ValueError):
             continue
         if done:
-            sound.append(stripped)
-    return sound
+            undamaged.append(stripped)
+    return undamaged
 
 
 def _progressive(photo: bytes) -> bytes:
@@ -95,20 +95,20 @@ def _progressive(photo: bytes) -> bytes:
 
 
 def _compare(name: str, photos: Sequence[bytes], flips: int) -> None:
-    """Say what every check costs on the photos, and what it misses once they are damaged."""
+    """Print what every check costs on the photos, and what it misses when they are damaged."""
     sizes = [read_jpeg_header(photo).size for photo in photos]
     pixels = sum(size.height * size.width for size in sizes)
     say("", f"{len(photos)} photos {name}, {pixels / 1e6:.1f} Mpx, {sum(map(len, photos)):,} bytes")
     say(report(race(_ways(photos), rounds=5, seconds=0), WHOLE))
     small = [p for p, s in zip(photos, sizes, strict=True) if s.height * s.width <= LARGEST]
-    answers = ask(small, flips)
+    results = run_checks(small, flips)
     say("", f"{len(small)} of them damaged: missed of what changes pixels")
-    say(tabulate_missed(answers))
-    say(f"damage that changes no pixel: {list_harmless(answers)}")
+    say(tabulate_missed(results))
+    say(f"damage that changes no pixel: {list_harmless(results)}")
 
 
 def _ways(photos: Sequence[bytes]) -> Ways:
-    """Every check, and what re-encoding costs."""
+    """Every check, and re-encoding."""
     everything = {**CHECKS, "decode + encode": _encode_anew}
     return {name: partial(_each, check, photos) for name, check in everything.items()}
 
@@ -124,9 +124,9 @@ def _encode_anew(data: bytes) -> None:
 
 
 def _list(folder: Path) -> None:
-    """Say of every JPEG in a folder, as it is and without metadata, who refuses it."""
+    """Print which checks refuse each JPEG of a folder, as it is and without metadata."""
     letters = {name: chr(ord("A") + number) for number, name in enumerate(CHECKS)}
-    say("", "who refuses which file; stripped of metadata where that is possible")
+    say("", "which checks refuse which file; without metadata where it can be removed")
     say(*(f"  {letter}  {name}" for name, letter in letters.items()))
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
@@ -137,7 +137,7 @@ def _list(folder: Path) -> None:
         except ImageDecodeError:
             stripped = data
         columns = [
-            "".join("." if takes(check, each) else letters[name] for name, check in CHECKS.items())
+            "".join("." if accepts(check, each) else letters[n] for n, check in CHECKS.items())
             for each in (data, stripped)
         ]
         say(f"{path.name:32} as it is {columns[0]}   stripped {columns[1]}")

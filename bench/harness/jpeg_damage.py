@@ -12,38 +12,38 @@ _SCAN, _END = bytes((0xFF, SOS)), bytes((0xFF, EOI))
 _SCAN_HEADER = 14
 """Bytes from a scan's marker to its data, of three components; fewer take less."""
 _CUTS, _STRETCHES, _STRETCH = 10, 20, 64
-"""Places where a photo is cut; stretches of it that are zeroed, and the bytes of one."""
+"""Offsets at which a photo is cut; stretches of it that are zeroed, and the bytes of one."""
 
 
-def damage(photo: bytes, flips: int, chance: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+def damage(photo: bytes, flips: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """(kind of damage, the photo with it), in its picture data.
 
     Args:
         photo: without metadata, ending with its end marker.
         flips: bytes to change, one at a time.
-        chance: chooses the places, and the bytes' new values.
+        rng: chooses the offsets, and the new values of bytes.
     """
     start = photo.index(_SCAN) + _SCAN_HEADER
     stop = len(photo) - len(_END)
-    for place in np.linspace(start, stop, _CUTS, endpoint=False, dtype=int):
-        yield "cut", photo[:place]
-        yield "cut and ended", photo[:place] + _END
-        yield "zeros to end", photo[:place] + bytes(len(photo) - place)
+    for offset in np.linspace(start, stop, _CUTS, endpoint=False, dtype=int):
+        yield "cut", photo[:offset]
+        yield "cut and ended", photo[:offset] + _END
+        yield "zeros to end", photo[:offset] + bytes(len(photo) - offset)
     scans = [i for i in range(start, stop) if photo.startswith(_SCAN, i)]
-    for place in scans:
-        yield "scans missing", photo[:place] + _END
-    for place in chance.integers(start, stop - _STRETCH, _STRETCHES):
-        zeroed = photo[:place] + bytes(_STRETCH) + photo[place + _STRETCH :]
+    for offset in scans:
+        yield "scans missing", photo[:offset] + _END
+    for offset in rng.integers(start, stop - _STRETCH, _STRETCHES):
+        zeroed = photo[:offset] + bytes(_STRETCH) + photo[offset + _STRETCH :]
         yield f"{_STRETCH} zeroed", zeroed
-    for place, change in zip(
-        chance.integers(start, stop, flips), chance.integers(1, 256, flips), strict=True
+    for offset, change in zip(
+        rng.integers(start, stop, flips), rng.integers(1, 256, flips), strict=True
     ):
-        changed = bytes((photo[place] ^ int(change),))
-        yield "byte changed", photo[:place] + changed + photo[place + 1 :]
+        changed = bytes((photo[offset] ^ int(change),))
+        yield "byte changed", photo[:offset] + changed + photo[offset + 1 :]
 
 
 def decode_anyhow(data: bytes) -> NDArray[np.uint8] | None:
-    """What a lenient reader makes of it, or None: uint8 [height, width, 3]."""
+    """The pixels a lenient reader gives, uint8 [height, width, 3], or None."""
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, strict=False)
     except ValueError:
@@ -52,6 +52,6 @@ def decode_anyhow(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def changes_pixels(data: bytes, whole: NDArray[np.uint8] | None) -> bool:
-    """Whether a lenient reader makes of it anything but the whole photo's pixels."""
+    """Whether a lenient reader gives other pixels than those of the undamaged photo."""
     pixels = decode_anyhow(data)
     return pixels is None or whole is None or not np.array_equal(pixels, whole)

@@ -1,4 +1,4 @@
-"""Photos made up for tests: every kind of JPEG that Pillow and libjpeg can be made to write."""
+"""Drawn photos for tests: every kind of JPEG that Pillow and libjpeg can write."""
 
 import io
 import struct
@@ -23,10 +23,10 @@ START, END = bytes((0xFF, SOI)), bytes((0xFF, EOI))
 
 def paint(height: int, width: int, bands: int = 3, *, seed: int = 0) -> NDArray[np.uint8]:
     """A gradient with some noise: uint8 [height, width, bands], with no two rows alike."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     rows, columns = np.indices((height, width))
     ramps = [(rows * (3 + b) + columns * (5 - b) + 40 * b) % 256 for b in range(bands)]
-    noise = chance.integers(0, 24, (height, width, bands))
+    noise = rng.integers(0, 24, (height, width, bands))
     return (np.stack(ramps, axis=-1) * 0.8 + noise).astype(np.uint8)
 
 
@@ -48,7 +48,7 @@ def exif(orientation: int) -> Image.Exif:
 
 
 def jpeg(height: int = 48, width: int = 64, mode: str = "RGB", **options: Any) -> bytes:
-    """As Pillow writes it; `sampling` takes the two that only simplejpeg can write."""
+    """A JPEG by Pillow, or by simplejpeg if `sampling` names one that only it can write."""
     if "sampling" in options:
         pixels = paint(height, width)
         return bytes(simplejpeg.encode_jpeg(pixels, colorsubsampling=options["sampling"]))
@@ -60,7 +60,7 @@ def jpeg(height: int = 48, width: int = 64, mode: str = "RGB", **options: Any) -
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:
-    """(marker, content) up to the first scan, by a reader of the test's own."""
+    """(marker, content) up to the first scan, read independently of the code under test."""
     found, position = [], 2
     while True:
         _, marker, length = struct.unpack_from(">BBH", data, position)

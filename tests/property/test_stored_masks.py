@@ -1,4 +1,4 @@
-"""Stored masks equal the slow way: decode, unite, reduce with Pillow, encode, by other hands."""
+"""Stored masks equal the slow way: decode, unite, reduce and encode with Pillow and pycocotools."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.property.strategies import coco_decode, coco_encode, masks, sizes
 
 
 def store_mask(parts, size: Size, stored: Size) -> Rle:
-    """One mask, which is stored the same beside others as by itself."""
+    """Store one mask; stored among others it must be the same."""
     (found,) = store_masks([parts], size, stored)
     assert found is not None
     assert store_masks([(), parts, parts], size, stored) == (None, found, found)
@@ -89,10 +89,10 @@ def test_polygons(rings, size, stored) -> None:
 
 @settings(max_examples=60)
 @given(masks(), st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=4))
-def test_empty_runs_inside_are_taken_out(mask, places) -> None:
+def test_empty_runs_inside_are_merged_away(mask, splits) -> None:
     lengths = list(runs_of(mask).lengths)
-    for place, _ in places:  # 5 -> 2, 0, 3: the same pixels
-        at = place % len(lengths)
+    for split, _ in splits:  # 5 -> 2, 0, 3: the same pixels
+        at = split % len(lengths)
         lengths[at : at + 1] = [lengths[at] // 2, 0, lengths[at] - lengths[at] // 2]
     size = Size(*mask.shape)
     assert store_mask((RunLengths(size, tuple(lengths)),), size, size) == coco_encode(mask)
@@ -175,13 +175,13 @@ def test_the_outline_has_a_budget() -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_masks() -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     done = 0
     while done < 10_000:
-        height, width, high, wide = (int(n) for n in chance.integers(1, 90, 4))
-        coarse = chance.random((20, -(-height // 7), -(-width // 5))) < chance.random()
+        height, width, high, wide = (int(n) for n in rng.integers(1, 90, 4))
+        coarse = rng.random((20, -(-height // 7), -(-width // 5))) < rng.random()
         photo = np.repeat(np.repeat(coarse, 7, 1), 5, 2)[:, :height, :width]
-        photo ^= chance.random(photo.shape) < 0.02
+        photo ^= rng.random(photo.shape) < 0.02
         size, stored = Size(height, width), Size(high, wide)
         found = store_masks([(coco_encode(mask),) for mask in photo], size, stored)
         assert found == tuple(reference(mask, stored) for mask in photo)

@@ -1,4 +1,4 @@
-"""Sizes and boxes, by arithmetic that can be checked without them."""
+"""Sizes and boxes, against exact arithmetic."""
 
 from fractions import Fraction
 
@@ -14,17 +14,17 @@ sizes = st.builds(Size, st.integers(1, 65_535), st.integers(1, 65_535))
 
 @given(sizes, st.integers(16, 65_500))
 def test_a_photo_is_reduced_to_its_longest_side_and_never_enlarged(size, longest) -> None:
-    found = fit_longest_side(size, longest)
+    fitted = fit_longest_side(size, longest)
     most = max(size.height, size.width)
     if most <= longest:
-        assert found == size
+        assert fitted == size
         return
-    assert max(found.height, found.width) == longest
-    for old, new in ((size.height, found.height), (size.width, found.width)):
+    assert max(fitted.height, fitted.width) == longest
+    for old, new in ((size.height, fitted.height), (size.width, fitted.width)):
         exact = Fraction(old * longest, most)
         assert 1 <= new <= longest
         assert new == 1 or abs(new - exact) <= Fraction(1, 2) + Fraction(1, 10**9)
-    assert fit_longest_side(found, longest) == found
+    assert fit_longest_side(fitted, longest) == fitted
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the markers of a JPEG say, beside what Pillow says; and what stripping leaves of it."""
+"""Headers agree with Pillow, and a stripped JPEG has the same pixels."""
 
 import io
 import itertools
@@ -106,7 +106,7 @@ def strips_to_the_same_pixels(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_made_up_photos(data) -> None:
+def test_drawn_photos(data) -> None:
     agree_with_pillow(data)
     strips_to_the_same_pixels(data)
 
@@ -140,7 +140,7 @@ def test_real_photos(shared) -> None:
     assert "truncated_jpeg.jpg" in refused
 
 
-def test_what_stands_behind_the_picture_is_dropped() -> None:
+def test_bytes_behind_the_picture_are_dropped() -> None:
     plain = jpeg(comment=b"me", exif=exif(6), icc_profile=b"profile", dpi=(300, 300))
     loaded = plain + b"\xff\xd8trailing" + jpeg()
     assert strip(loaded) == strip(plain)
@@ -150,19 +150,19 @@ def test_what_stands_behind_the_picture_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("marker", [*range(0xE0, 0xF0), 0xFE, 0xDF, 0xC8, 0xF0])
-def test_foreign_segments_go(marker) -> None:
+def test_foreign_segments_are_dropped(marker) -> None:
     plain = jpeg()
     assert strip(with_segment(plain, marker, b"NotOurs\xff\xd9")) == strip(plain)
 
 
-def test_a_thumbnail_with_its_own_frame_is_passed_over() -> None:
+def test_a_thumbnail_with_its_own_frame_is_skipped() -> None:
     plain = jpeg(48, 64)
     loaded = with_segment(plain, 0xE1, b"Exif\0\0" + jpeg(7, 9, progressive=True))
     assert read_jpeg_header(loaded) == read_jpeg_header(plain)
     assert strip(loaded) == strip(plain)
 
 
-def test_filling_before_a_marker_is_passed_over() -> None:
+def test_fill_bytes_before_a_marker_are_skipped() -> None:
     plain = jpeg()
     filled = plain[:2] + b"\xff" * 5 + plain[2:]
     assert read_jpeg_header(filled) == read_jpeg_header(plain)
@@ -235,7 +235,7 @@ def test_chroma_of_any_sampling() -> None:
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_what_is_stored_is_what_the_format_promises(data) -> None:
+def test_a_stored_photo_is_what_the_format_promises(data) -> None:
     image, done = store_with(data, ImagePolicy(subsampling="4:4:4"))
     header = read_jpeg_header(image.data)
     assert (header.coding, header.precision, header.colour) == ("baseline", 8, "YCbCr")
@@ -296,8 +296,8 @@ def test_three_components_are_the_colours_libjpeg_takes_them_for(ids, jfif, adob
         if marker != 0xE0:
             data += struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
     data += plain[plain.index(b"\xff\xda") + 14 :]
-    told = read_jpeg_header(data).colour
-    assert told == ("YCbCr" if np.array_equal(decode(data), decode(plain)) else "RGB")
+    colour = read_jpeg_header(data).colour
+    assert colour == ("YCbCr" if np.array_equal(decode(data), decode(plain)) else "RGB")
     assert np.array_equal(decode(strip(data)), decode(data))
 
 

@@ -1,4 +1,4 @@
-"""Label maps: looked up, reduced by nearest neighbour, and refused where they are not one."""
+"""Label maps: values looked up, reduced by nearest neighbour; other files refused."""
 
 import io
 
@@ -36,8 +36,8 @@ def store(data: bytes, size: Size, stored: Size) -> LabelMap:
     return store_labels(data, read_label_map_header(data, POLICY), TABLE, size, stored)
 
 
-def labels_of(found: LabelMap) -> np.ndarray:
-    with Image.open(io.BytesIO(found.png)) as image:
+def labels_of(labels: LabelMap) -> np.ndarray:
+    with Image.open(io.BytesIO(labels.png)) as image:
         assert (image.mode, image.format) == ("L", "PNG")
         return np.asarray(image)
 
@@ -46,11 +46,11 @@ def labels_of(found: LabelMap) -> np.ndarray:
 @given(sizes, sizes, st.sampled_from("LP"), st.integers(0, 2**32))
 def test_look_up_then_nearest(size, stored, mode, seed) -> None:
     values = np.random.default_rng(seed).integers(0, 151, (size.height, size.width))
-    found = store(png(values, mode), size, stored)
+    labels = store(png(values, mode), size, stored)
     mapped = Image.fromarray(np.frombuffer(LOOKUP, np.uint8)[values])
     small = mapped.resize((stored.width, stored.height), Image.Resampling.NEAREST)
-    assert np.array_equal(labels_of(found), np.asarray(small))
-    assert found.table == "ade20k"
+    assert np.array_equal(labels_of(labels), np.asarray(small))
+    assert labels.table == "ade20k"
 
 
 def test_small_palettes_count_by_index() -> None:
@@ -84,27 +84,27 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("data", "error", "said"), BAD.values(), ids=BAD)
-def test_what_is_no_label_map(data, error, said) -> None:
-    with pytest.raises(error, match=said):
+@pytest.mark.parametrize(("data", "error", "message"), BAD.values(), ids=BAD)
+def test_other_files_are_refused(data, error, message) -> None:
+    with pytest.raises(error, match=message):
         store(data, SIZE, SIZE)
 
 
 def test_damage_is_refused_or_makes_a_map() -> None:
     values = np.random.default_rng(0).integers(0, 151, (6, 8))
     data = png(values)
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     messages = []
     for _ in range(1500):
         damaged = bytearray(data)
-        for _ in range(chance.integers(1, 4)):
-            damaged[chance.integers(0, len(data))] = chance.integers(0, 256)
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(0, len(data))] = rng.integers(0, 256)
         try:
             store(bytes(damaged), SIZE, SIZE)
         except (LabelMapError, SizeMismatchError, ImageBudgetError) as error:
             messages.append(str(error))
     assert len(messages) > 1000
-    assert not any(" at 0x" in said for said in messages)  # it would differ from run to run
+    assert not any(" at 0x" in message for message in messages)  # it would differ from run to run
     whole = store(data, SIZE, SIZE)
     for length in range(len(data)):
         try:

@@ -1,4 +1,4 @@
-"""A record becomes a sample: in which pixels it was annotated, and what was put right."""
+"""A record becomes a sample: the pixels it was annotated in, and what was normalised."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ from tests.unit.convert.sample.test_labels import TABLE, labels_of, png
 POLICY = ImagePolicy(longest_side=1024)
 PLAIN = Record(("x.jpg",), "x.jpg")
 LYING, STANDING, SQUARE = Size(48, 64), Size(64, 48), Size(64, 64)
-UNTOLD = "EXIF turn applied: annotation cannot tell"
+UNDECIDED = "EXIF turn applied: annotation cannot tell"
 UNTURNED = "EXIF turn ignored: annotated unturned"
 UPRIGHT = "photo turned upright"
 KEPT = "photo kept"
@@ -37,15 +37,15 @@ FRAMES = [
     # orientation, size of the file, annotated, original size, notes
     (1, LYING, None, LYING, [KEPT]),
     (1, LYING, LYING, LYING, [KEPT]),
-    (3, LYING, None, LYING, [UPRIGHT, UNTOLD]),
-    (3, LYING, LYING, LYING, [UPRIGHT, UNTOLD]),
-    (6, LYING, None, STANDING, [UPRIGHT, UNTOLD]),
+    (3, LYING, None, LYING, [UPRIGHT, UNDECIDED]),
+    (3, LYING, LYING, LYING, [UPRIGHT, UNDECIDED]),
+    (6, LYING, None, STANDING, [UPRIGHT, UNDECIDED]),
     (6, LYING, STANDING, STANDING, [UPRIGHT]),
     (6, LYING, LYING, LYING, [KEPT, UNTURNED]),
     (8, LYING, STANDING, STANDING, [UPRIGHT]),
     (5, LYING, LYING, LYING, [KEPT, UNTURNED]),
-    (7, SQUARE, SQUARE, SQUARE, [UPRIGHT, UNTOLD]),
-    (2, STANDING, STANDING, STANDING, [UPRIGHT, UNTOLD]),
+    (7, SQUARE, SQUARE, SQUARE, [UPRIGHT, UNDECIDED]),
+    (2, STANDING, STANDING, STANDING, [UPRIGHT, UNDECIDED]),
 ]
 
 
