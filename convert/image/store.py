@@ -191,12 +191,14 @@ def _decode_rgbx(photo: bytes, header: JpegHeader, shrink: int) -> Image.Image:
 
     Four bytes a pixel are how Pillow itself holds RGB: it takes the decoder's memory as it is.
     """
-    # libjpeg forgives one thing that the header does not: a segment without content or length.
-    data = photo if header.damage else strip_jpeg(photo, header)
     size = header.size
-    pixels = _decode_jpeg(
-        data, "RGBX", min_height=-(-size.height // shrink), min_width=-(-size.width // shrink)
-    )
+    least = {"min_height": -(-size.height // shrink), "min_width": -(-size.width // shrink)}
+    try:
+        pixels = _decode_jpeg(photo, "RGBX", **least)
+    except ImageDecodeError:
+        # libjpeg refuses damaged metadata as well, and only the picture counts. Stripping every
+        # photo first would cost a copy.
+        pixels = _decode_jpeg(strip_jpeg(photo, header), "RGBX", **least)
     height, width, _ = pixels.shape
     return Image.frombuffer("RGBX", (width, height), pixels, "raw", "RGBX", 0, 1)
 
