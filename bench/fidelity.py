@@ -18,8 +18,9 @@ from bench.harness.measure import machine, say, versions
 from bench.harness.photos import by_size
 from convert.errors import ImageDecodeError
 from convert.geometry import fit_longest_side
-from convert.image.decode import Header, decode_rgb, read_header
+from convert.image.header import PhotoHeader, read_photo_header
 from convert.image.policy import ImagePolicy
+from convert.image.store import decode_rgb
 from shards.sample import Size
 
 POLICY = ImagePolicy()
@@ -53,8 +54,8 @@ def main() -> None:
         say(line)
 
 
-def _open(data: bytes) -> tuple[bytes, Header, Image.Image] | None:
-    header = read_header(data, POLICY)
+def _open(data: bytes) -> tuple[bytes, PhotoHeader, Image.Image] | None:
+    header = read_photo_header(data, POLICY)
     if header.jpeg is None or min(header.size.height, header.size.width) < _LEAST_SIDE:
         return None
     try:
@@ -67,7 +68,7 @@ def _resize(image: Image.Image, size: Size) -> Image.Image:
     return image.resize((size.width, size.height), Image.Resampling.BILINEAR)
 
 
-def scaling(photos: Sequence[tuple[bytes, Header, Image.Image]]) -> Iterator[str]:
+def scaling(photos: Sequence[tuple[bytes, PhotoHeader, Image.Image]]) -> Iterator[str]:
     """A line for each reduction: the factor left to the resize, the worst photo, the median."""
     for shrink, reduction in product((2, 4), REDUCTIONS):
         if reduction < shrink:
@@ -84,7 +85,7 @@ def scaling(photos: Sequence[tuple[bytes, Header, Image.Image]]) -> Iterator[str
         )
 
 
-def encoding(photos: Sequence[tuple[bytes, Header, Image.Image]]) -> Iterator[str]:
+def encoding(photos: Sequence[tuple[bytes, PhotoHeader, Image.Image]]) -> Iterator[str]:
     """A line for each quality and sampling."""
     small = [_resize(w, fit_longest_side(h.size, POLICY.longest_side)) for _, h, w in photos]
     for sampling, quality in product(SAMPLINGS, QUALITIES):

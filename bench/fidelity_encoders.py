@@ -23,9 +23,9 @@ from bench.harness.measure import machine, say, versions
 from bench.harness.photos import by_size
 from convert.errors import ImageDecodeError
 from convert.geometry import fit_longest_side
-from convert.image.decode import Header, decode_rgb, read_header
-from convert.image.image import store
+from convert.image.header import PhotoHeader, read_photo_header
 from convert.image.policy import Fidelity, ImagePolicy
+from convert.image.store import decode_rgb, store
 from shards.glamm.normalisation import CLIP, SAM, EncoderInput, Normalisation
 from shards.glamm.pixels import clip_input, sam_input
 from shards.sample import Size
@@ -57,7 +57,7 @@ def main() -> None:
         say(line)
 
 
-def table(photos: Sequence[tuple[bytes, Header]]) -> Iterator[str]:
+def table(photos: Sequence[tuple[bytes, PhotoHeader]]) -> Iterator[str]:
     """A row for each policy: median and worst dB of both inputs, and the median size."""
     yield f"| fidelity | quality | {' | '.join(f'{name}: median, worst' for name in INPUTS)} | kB |"
     yield "|---|---|---|---|---|"
@@ -78,9 +78,9 @@ def table(photos: Sequence[tuple[bytes, Header]]) -> Iterator[str]:
         yield f"| {fidelity} | {quality} | {' | '.join(columns)} | {kilobytes:.0f} |"
 
 
-def _open(data: bytes) -> tuple[bytes, Header] | None:
+def _open(data: bytes) -> tuple[bytes, PhotoHeader] | None:
     """The photo if it is scaled down to be stored, and decodes."""
-    header = read_header(data, POLICY)
+    header = read_photo_header(data, POLICY)
     if header.jpeg is None or max(header.size.height, header.size.width) <= POLICY.longest_side:
         return None
     try:
@@ -90,9 +90,9 @@ def _open(data: bytes) -> tuple[bytes, Header] | None:
     return data, replace(header, orientation=1)
 
 
-def _store(data: bytes, header: Header, policy: ImagePolicy) -> bytes:
+def _store(data: bytes, header: PhotoHeader, policy: ImagePolicy) -> bytes:
     size = fit_longest_side(header.size, policy.longest_side)
-    return store(data, header, size, policy, turn=False)[0].data
+    return store(data, header, size, policy, apply_orientation=False)[0].data
 
 
 def _inputs(photo: Image.Image, original: Size) -> dict[str, NDArray[np.float32]]:

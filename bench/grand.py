@@ -19,7 +19,7 @@ from bench.harness.measure import Ways
 from bench.harness.photos import drawn, read
 from bench.harness.stock import STOCK, stock_pillow
 from bench.mask import MASKS, SOURCE, drawn_counts
-from convert.image.decode import read_header
+from convert.image.header import read_photo_header
 from convert.image.policy import ImagePolicy
 from convert.record import RawRegion, Record
 from convert.sample.transform import transform
@@ -54,7 +54,7 @@ def _ways(ways: dict[str, object]) -> Ways:
 
 def _choose(photos: Sequence[bytes]) -> bytes:
     for data in photos:
-        if read_header(data, POLICY).size == SOURCE:
+        if read_photo_header(data, POLICY).size == SOURCE:
             return data
     raise SystemExit(f"expected a photo of {SOURCE} in the folders, found none")
 

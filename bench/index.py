@@ -21,9 +21,9 @@ from bench.harness.command import Claim, Section, run
 from bench.harness.measure import Ways, say
 from bench.harness.photos import drawn
 from bench.tar import make_sample
-from convert.image.decode import read_header
-from convert.image.image import store
+from convert.image.header import read_photo_header
 from convert.image.policy import ImagePolicy
+from convert.image.store import store
 from shards.index.dali import shard_files
 from shards.index.samples import SCHEMA, Rows, encode_table, read_rows
 from shards.load.reading.query import select
@@ -169,8 +169,8 @@ def _cost() -> Section:
 
     def convert() -> None:
         for _ in samples:
-            header = read_header(photo, policy)
-            store(photo, header, header.size, policy, turn=False)
+            header = read_photo_header(photo, policy)
+            store(photo, header, header.size, policy, apply_orientation=False)
 
     encoded = make_rows(0, 500)
     ways: Ways = {

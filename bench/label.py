@@ -20,9 +20,10 @@ from bench.harness.command import Claim, Section, run
 from bench.harness.measure import say
 from convert.demo import draw
 from convert.geometry import fit_longest_side
+from convert.image.header import read_label_map_header
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable
-from convert.sample.labels import read_label_size, read_plain_png, store_labels, write_gray_png
+from convert.sample.labels import read_plain_png, store_labels, write_gray_png
 from shards.sample import Size
 
 POLICY = ImagePolicy()
@@ -69,19 +70,19 @@ def _each(function: Callable[[bytes], object], maps: Sequence[bytes]) -> None:
         function(data)
 
 
-def _size(data: bytes) -> tuple[Size, Size]:
-    size = read_label_size(data, POLICY)
-    return size, fit_longest_side(size, POLICY.longest_side)
+def _stored_size(data: bytes) -> Size:
+    return fit_longest_side(read_label_map_header(data, POLICY).size, POLICY.longest_side)
 
 
 def _ours(data: bytes) -> None:
-    size, stored = _size(data)
-    store_labels(data, TABLE, size, stored, POLICY)
+    header = read_label_map_header(data, POLICY)
+    stored = fit_longest_side(header.size, POLICY.longest_side)
+    store_labels(data, header, TABLE, header.size, stored)
 
 
 def _pillow(data: bytes) -> None:
     """Decode, check for unknown values, look up, scale down and encode, each in the obvious way."""
-    _, stored = _size(data)
+    stored = _stored_size(data)
     values = _decode(data)
     known = np.frombuffer(TABLE.known, np.uint8)[np.flatnonzero(np.bincount(values.reshape(-1)))]
     if not known.all():
@@ -102,7 +103,7 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def _stored(data: bytes) -> NDArray[np.uint8]:
-    _, stored = _size(data)
+    stored = _stored_size(data)
     image = Image.fromarray(_decode(data))
     return np.asarray(image.resize((stored.width, stored.height), Image.Resampling.NEAREST))
 

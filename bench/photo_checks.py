@@ -19,14 +19,14 @@ from cyclopts import App
 from cyclopts.types import ExistingDirectory, PositiveInt
 from PIL import Image, features
 
-from bench.harness.jpeg_checks import CHECKS, WHOLE, Check, takes
+from bench.harness.jpeg_checks import CHECKS, WHOLE, Check
 from bench.harness.measure import Ways, machine, race, report, say, versions
 from bench.harness.missed_damage import count_missed, list_harmless, tabulate_missed
 from bench.harness.photos import read
 from convert.demo import draw
 from convert.errors import ImageDecodeError
 from convert.image import transcode
-from convert.image.jpeg import read_jpeg_header, strip_jpeg
+from convert.image.header import read_jpeg_header
 
 app = App(help=__doc__)
 LARGEST = 500_000
@@ -52,21 +52,21 @@ def main(
     warnings.simplefilter("ignore")  # about damaged metadata
     jpeg = f"libjpeg-turbo {features.version('libjpeg_turbo')} in Pillow"
     say(machine(), f"{versions('simplejpeg', 'pillow-simd', 'pillow', 'numpy')}, {jpeg}")
-    if not transcode.AVAILABLE:
+    if not transcode.COMPILED:
         say("the compiled transcoder was not built: its check accepts everything")
-    valid = _valid(_choose(folder, photos))
+    valid = _valid(_select(folder, photos))
     for name, some in (("as they are", valid), ("progressive", list(map(_progressive, valid)))):
         _compare(name, some, flips)
     if defects is not None:
         _list(defects)
 
 
-def _choose(folder: Path | None, count: int) -> list[bytes]:
-    """JPEGs, evenly chosen from a folder, or drawn."""
+def _select(folder: Path | None, count: int) -> list[bytes]:
+    """JPEGs, evenly sampled from a folder, or drawn."""
     if folder is None:
         with TemporaryDirectory() as drawn:
             draw(Path(drawn), "refcoco", images=count, photo_size="full")
-            return _choose(Path(drawn), count)
+            return _select(Path(drawn), count)
     photos = read([folder])
     if not photos:
         raise SystemExit(f"{folder}: expected photos (*.jpg, *.jpeg), found none")
@@ -78,9 +78,9 @@ def _valid(photos: Sequence[bytes]) -> list[bytes]:
     valid = []
     for photo in photos:
         try:
-            stripped = strip_jpeg(photo)
+            stripped = strip(photo)
             CHECKS[WHOLE](stripped)
-            done = transcode.to_baseline(stripped) is not None or not transcode.AVAILABLE
+            done = recode(stripped) is not None or not transcode.COMPILED
         except (ImageDecodeError, ValueError):
             continue
         if done:
@@ -133,11 +133,11 @@ def _list(folder: Path) -> None:
         if not data.startswith(b"\xff\xd8"):
             continue
         try:
-            stripped = strip_jpeg(data)
+            stripped = strip(data)
         except ImageDecodeError:
             stripped = data
         columns = [
-            "".join("." if takes(check, each) else letters[name] for name, check in CHECKS.items())
+            "".join("." if accepts(check, each) else letters[n] for n, check in CHECKS.items())
             for each in (data, stripped)
         ]
         say(f"{path.name:32} as it is {columns[0]}   stripped {columns[1]}")

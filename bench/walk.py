@@ -1,4 +1,4 @@
-"""How many files does one photo pass through, and how full are the folders?
+"""How many files run for one photo, and how many modules does each folder hold?
 
 `python -m bench.walk [--tree CHECKOUT]` follows one photo from an item to its tar and from the tar
 to a decoded batch with `sys.setprofile`, and counts the files and functions of this project that
@@ -16,20 +16,55 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from PIL import Image
+
 _PACKAGES = ("convert", "shards")
 _MAKE, _TRANSFORM, _ITERATE = "ShardMaker.__call__", "transform", "Loader.__iter__"
 """Where each walk begins; a walk ends when that function returns."""
-_CASES = {
-    "refcoco": "photo and masks",
-    "ade20k": "photo and label map",
-    "grand_caption": "photo scaled down",
+_EXIF_ORIENTATION = 0x0112
+
+
+def _encode(
+    photo: bytes, kind: str = "JPEG", *, mode: str = "RGB", orientation: int = 1, **options: object
+) -> bytes:
+    """Encode a photo as another kind of file; its upright size stays."""
+    exif = Image.Exif()
+    exif[_EXIF_ORIENTATION] = orientation
+    image = Image.open(io.BytesIO(photo)).convert(mode)
+    if orientation == 6:  # noqa: PLR2004 - EXIF's "rotate by 270 degrees"
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    out = io.BytesIO()
+    image.save(out, kind, exif=exif, **options)
+    return out.getvalue()
+
+
+def _damage_metadata(photo: bytes) -> bytes:
+    """Put bytes that belong to no segment in front of the first one."""
+    return photo[:2] + b"junk" + photo[2:]
+
+
+Rewrite = Callable[[bytes], bytes]
+_CASES: dict[str, tuple[str, Rewrite | None]] = {
+    "photo and masks": ("refcoco", None),
+    "photo and label map": ("ade20k", None),
+    "photo scaled down": ("grand_caption", None),
+    "photo and filters": ("refcoco_region", None),
+    "progressive photo": ("refcoco", partial(_encode, progressive=True)),
+    "gray photo": ("refcoco", partial(_encode, mode="L")),
+    "CMYK photo": ("refcoco", partial(_encode, mode="CMYK")),
+    "PNG": ("refcoco", partial(_encode, kind="PNG")),
+    "EXIF orientation": ("refcoco", partial(_encode, orientation=6)),
+    "damaged metadata": ("refcoco", _damage_metadata),
+    "damaged metadata, scaled down": ("grand_caption", _damage_metadata),
 }
-"""Source -> what its sample has; `transform` is followed for one photo of each."""
+"""Kind of photo -> a source that has it, and how to make it from a photo that the source has;
+`transform` is followed for one photo of each kind."""
 
 
 @dataclass(slots=True)
@@ -97,7 +132,7 @@ class Tracer:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the tables."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--tree", type=Path, default=Path(__file__).parent.parent)
     parser.add_argument("--files", action="store_true", help="name the files of both walks")
@@ -105,24 +140,22 @@ def main() -> None:
     tree = typed.tree.resolve()
     sys.path.insert(0, str(tree))
     os.chdir(tree)
-    _say("modules", "folder")
+    _print("modules", "folder")
     for folder, count in count_modules(tree):
-        _say(f"{count:7}", folder)
+        _print(f"{count:7}", folder)
     with tempfile.TemporaryDirectory() as scratch:
-        draw(Path(scratch))
-        _say("files  functions", "way")
+        _print("files  functions", "way")
         for name, walk in follow_both(tree, Path(scratch)).items():
-            _say(f"{len(walk.files):5}  {len(walk.functions):9}", name)
+            _print(f"{len(walk.files):5}  {len(walk.functions):9}", name)
             for path in sorted(walk.files) if typed.files else ():
-                _say("                ", path)
-        _say("entries", "modules that transform(photo) enters more than once")
-        for name, walk in follow_transform(tree, Path(scratch)).items():
-            twice = {path: n for path, n in walk.entries.items() if n > 1}
-            said = ", ".join(f"{path} {n}" for path, n in sorted(twice.items())) or "none"
-            _say(f"{walk.entries.total():7}", f"{name}: {said}")
+                _print("                ", path)
+        _print("entries", "modules that transform(photo) enters more than once")
+        for name, walk in follow_transform(tree, Path(scratch)):
+            repeated = [f"{path} {n}" for path, n in sorted(walk.entries.items()) if n > 1]
+            _print(f"{walk.entries.total():7}", f"{name}: {', '.join(repeated) or 'none'}")
 
 
-def _say(*cells: str) -> None:
+def _print(*cells: str) -> None:
     sys.stdout.write("  ".join(cells) + "\n")
 
 
@@ -134,21 +167,27 @@ def count_modules(tree: Path) -> Iterator[tuple[str, int]]:
             yield str(folder), count
 
 
-def draw(scratch: Path) -> None:
-    """Draw a miniature of all sources below a folder."""
-    _run("convert.demo.__main__", ["--root", str(scratch / "data"), "--images", "4"])
+def draw(scratch: Path, source: str, rewrite: Rewrite | None = None) -> Path:
+    """Draw a miniature of a source, each of its JPEGs rewritten; its folder."""
+    root = Path(tempfile.mkdtemp(dir=scratch))
+    _run("convert.demo.__main__", ["--root", str(root), "--images", "4", "--source", source])
+    for path in root.rglob("*.jpg"):
+        photo = path.read_bytes()
+        if rewrite is not None and photo.startswith(b"\xff\xd8"):  # some are drawn as other files
+            path.write_bytes(rewrite(photo))
+    return root
 
 
-def convert(scratch: Path, source: str) -> Path:
-    """Convert one photo per split of a source anew, in this process; the folder of its train."""
-    out = Path(tempfile.mkdtemp(dir=scratch))
+def convert(root: Path, source: str) -> Path:
+    """Convert one photo of a source in this process; the folder of its train split."""
+    out = Path(tempfile.mkdtemp(dir=root.parent))
     arguments = ["--source", source, "--split", "train", "--limit", "1", "--workers", "0"]
-    _run("convert.run", [*arguments, "--root", str(scratch / "data"), "--out", str(out)])
+    _run("convert.run", [*arguments, "--root", str(root), "--out", str(out)])
     return out / source / "train"
 
 
 def _run(module: str, arguments: list[str]) -> None:
-    """Run one of the project's commands in this process, and keep what it says to itself."""
+    """Run one of the project's commands in this process without its output."""
     app: Any = import_module(module).app
     silence = io.StringIO()
     with (
@@ -161,13 +200,13 @@ def _run(module: str, arguments: list[str]) -> None:
 
 def follow_both(tree: Path, scratch: Path) -> dict[str, Walk]:
     """The walk of one RefCOCO photo from its item to the tar, and on to a batch of pixels."""
-    there, back = Tracer(tree, _MAKE), Tracer(tree, _ITERATE)
+    writing, reading = Tracer(tree, _MAKE), Tracer(tree, _ITERATE)
+    root = draw(scratch, "refcoco")
     shards: list[Path] = []
-    there.watch(lambda: shards.append(convert(scratch, "refcoco")))
+    writing.watch(lambda: shards.append(convert(root, "refcoco")))
     loader: Any = open_loader(shards[0])
-    list(loader)  # the second epoch is traced: all files are then in the page cache
-    back.watch(lambda: list(loader))
-    return {"item to tar": there.walks[0], "tar to batch": back.walks[0]}
+    reading.watch(lambda: list(loader))
+    return {"item to tar": writing.walks[0], "tar to batch": reading.walks[0]}
 
 
 def open_loader(shards: Path) -> Any:
@@ -179,14 +218,13 @@ def open_loader(shards: Path) -> Any:
     return torch.ShardLoader(shards, 1, masks=torch.all_masks)
 
 
-def follow_transform(tree: Path, scratch: Path) -> dict[str, Walk]:
-    """What is in the photo -> the walk of one call of `transform`."""
-    found: dict[str, Walk] = {}
-    for source, name in _CASES.items():
+def follow_transform(tree: Path, scratch: Path) -> Iterator[tuple[str, Walk]]:
+    """(kind of photo, the walk of one call of `transform`)."""
+    for name, (source, rewrite) in _CASES.items():
+        root = draw(scratch, source, rewrite)
         tracer = Tracer(tree, _TRANSFORM)
-        tracer.watch(lambda source=source: convert(scratch, source))  # type: ignore[misc]
-        found[name] = tracer.walks[0]
-    return found
+        tracer.watch(partial(convert, root, source))
+        yield name, tracer.walks[0]
 
 
 if __name__ == "__main__":

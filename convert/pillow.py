@@ -1,7 +1,7 @@
-"""Which of the two distributions of PIL is live, and which instructions it was compiled for.
+"""Which distribution gives the installed PIL, and which instructions it was compiled for.
 
-pillow-simd and Pillow install the same package, `PIL`. Installed together, one's files lie over the
-other's, and removing either removes `PIL`.
+pillow-simd and Pillow install the same package, `PIL`. Installed together, one overwrites files of
+the other, and removing either removes `PIL`.
 """
 
 import importlib.metadata
@@ -13,15 +13,15 @@ from convert.errors import ConfigError
 
 # Opcode prefixes of the instructions that pillow-simd is written in. AVX2 is the three-byte VEX
 # prefix of map 0F38 with 256-bit registers, as in VPMOVZX; SSSE3 and SSE4.1 the legacy prefix of
-# the same map, as in PSHUFB. How often they occur in _imaging (a Python built with -O3 has its
-# extensions built so, and the compiler then adds many of its own; Debian's is built with -O2):
+# the same map, as in PSHUFB. How often they occur in _imaging (extensions are built with the flags
+# of their Python: -O3, where the compiler adds many of its own, or -O2, as Debian's):
 #                                          VEX.256.66.0F38   66.0F38
 #   pillow-simd, -mavx2, at -O3 and -O2         1100,  40      0,   0
-#   pillow-simd, as it comes, -O3 and -O2          0,   0   2060, 231
+#   pillow-simd, default, -O3 and -O2              0,   0   2060, 231
 #   Pillow 11.3 and 13.0, wheels                   0,   0      1,   0
-# Three given bytes turn up 0.2 times in 3 MB by chance: ten of them are meant.
+# Three given bytes occur 0.2 times in 3 random MB: ten occurrences are no accident.
 AVX2, SSE4 = b"\xc4\xe2\x7d", b"\x66\x0f\x38"
-MEANT = 10
+LEAST_COUNT = 10
 
 REMEDY = (
     "remove both with `python -m pip uninstall -y pillow pillow-simd`, then install one: "
@@ -48,7 +48,7 @@ class Pillow:
     instructions: str
 
     def describe(self) -> str:
-        """One line for a person.
+        """Name, version and instructions in one line.
 
         >>> Pillow("pillow-simd", "12.1.1.post0", "AVX2").describe()
         'pillow-simd 12.1.1.post0 (AVX2)'
@@ -63,17 +63,17 @@ NO_SIMD = "no SIMD: resizing takes about five times as long"
 
 def instructions_in(extension: bytes) -> str:
     """Name the instruction set that a compiled _imaging uses: AVX2, SSE4 or nothing."""
-    if extension.count(AVX2) >= MEANT:
+    if extension.count(AVX2) >= LEAST_COUNT:
         return "AVX2"
-    return "SSE4" if extension.count(SSE4) >= MEANT else ""
+    return "SSE4" if extension.count(SSE4) >= LEAST_COUNT else ""
 
 
 def live_pillow() -> Pillow:
-    """Find what `import PIL` gives. Reads the compiled extension: for commands, not for tasks.
+    """The distribution that `import PIL` imports. It reads the compiled extension, which is slow.
 
     Raises:
         PillowClashError: both distributions are installed where PIL is.
-        ConfigError: PIL is missing, has no compiled part, or nobody owns it.
+        ConfigError: PIL is missing, has no compiled part, or belongs to no distribution.
     """
     try:
         spec = importlib.util.find_spec("PIL._imaging")
@@ -82,12 +82,12 @@ def live_pillow() -> Pillow:
     if spec is None or spec.origin is None:
         raise ConfigError(f"PIL is missing or damaged; {REMEDY}")
     package = Path(spec.origin).parent
-    # Another PIL further down sys.path is shadowed, and no clash.
+    # Another PIL further down sys.path is shadowed and no clash.
     owners = [
-        (name, found.version)
+        (name, installed.version)
         for name in ("pillow-simd", "pillow")
-        for found in importlib.metadata.distributions(name=name)
-        if Path(str(found.locate_file("PIL"))) == package
+        for installed in importlib.metadata.distributions(name=name)
+        if Path(str(installed.locate_file("PIL"))) == package
     ]
     if len(owners) > 1:
         both = " and ".join(f"{name} {version}" for name, version in owners)

@@ -16,7 +16,7 @@ from rich.console import Console
 from convert.config.config import Config, default_config, load_config
 from convert.engine.execute import Executor, open_executor
 from convert.errors import ConfigError, ConvertError
-from convert.image.transcode import AVAILABLE
+from convert.image import transcode
 from convert.job.choose import (
     Choice,
     choose_sources,
@@ -213,7 +213,7 @@ def _print_header(console: Console, job: Job, choice: Choice, executor: Executor
         f"{job.root.path} -> {job.out}, {executor.workers} workers, {live_pillow().describe()}, "
         f"{KERNEL} masks",
     )
-    if not AVAILABLE:
+    if not transcode.COMPILED:
         _print(console, "convert.image._jpeg_transcode is not compiled (it needs libjpeg-dev): "
                "progressive and gray photos are re-encoded, with loss", "yellow")  # fmt: skip
     if executor.note:

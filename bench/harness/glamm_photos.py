@@ -14,7 +14,7 @@ from bench.harness.photos import by_size
 from bench.peers.glamm import Clip, ReferenceReader, clip_at_its_least, clip_of_transformers
 from bench.peers.glamm_items import ReferenceItem
 from convert.errors import RecordError
-from convert.image.decode import read_header
+from convert.image.header import read_photo_header
 from convert.image.policy import ImagePolicy
 from convert.record import RawRegion, Record
 from convert.sample.transform import transform
@@ -55,7 +55,7 @@ def photo_sections(
 
 def _pair(data: bytes, folder: str, number: int) -> Iterator[tuple[Sample, ReferenceItem]]:
     """(the stored sample, the item of the reference); nothing if the photo does not decode."""
-    size = read_header(data, POLICY).size
+    size = read_photo_header(data, POLICY).size
     masks = [_ellipse(size, number) for number in range(_MASKS)]
     texts = [f"thing {number}" for number in range(_MASKS)]
     regions = tuple(

@@ -10,8 +10,8 @@ from PIL import Image
 
 from convert.errors import ImageDecodeError
 from convert.image import transcode
-from convert.image.decode import PIL_ERRORS, check_jpeg
-from convert.image.jpeg import EOI, read_jpeg_header, strip_jpeg
+from convert.image.header import EOI, PIL_ERRORS, read_jpeg_header
+from convert.image.store import check_jpeg, strip_jpeg
 
 Check = Callable[[bytes], object]
 WHOLE = "simplejpeg, whole"
@@ -19,7 +19,7 @@ WHOLE = "simplejpeg, whole"
 _END = bytes((0xFF, EOI))
 
 
-def takes(check: Check, data: bytes) -> bool:
+def accepts(check: Check, data: bytes) -> bool:
     """Whether a check detects no damage; libraries' messages on stderr are dropped."""
     try:
         with redirect_stderr(io.StringIO()):
@@ -27,6 +27,19 @@ def takes(check: Check, data: bytes) -> bool:
     except (ImageDecodeError, *PIL_ERRORS):
         return False
     return True
+
+
+def strip(data: bytes) -> bytes:
+    """The photo without metadata."""
+    return strip_jpeg(data, read_jpeg_header(data))
+
+
+def recode(data: bytes) -> bytes | None:
+    """The photo as baseline; None where that is not lossless, or the transcoder is not built."""
+    if not transcode.COMPILED:
+        return None
+    header = read_jpeg_header(data)
+    return transcode.to_baseline(strip_jpeg(data, header), header.size.height * header.size.width)
 
 
 def _verify(data: bytes) -> None:
@@ -67,13 +80,13 @@ def _decode_to_the_last_byte(data: bytes) -> None:
 CHECKS: dict[str, Check] = {
     WHOLE: _decode,
     "read_jpeg_header": read_jpeg_header,
-    "strip_jpeg": strip_jpeg,
+    "strip_jpeg": strip,
     "Pillow, verify": _verify,
     "Pillow, load": _load,
     "simplejpeg, 1/8 RGB": partial(_decode, factor=8),
     "simplejpeg, 1/8 gray": partial(_decode, colours="GRAY", factor=8),
     "check_jpeg": check_jpeg,
     "check_jpeg, twice": _decode_to_the_last_byte,
-    "to_baseline": transcode.to_baseline,
+    "to_baseline": recode,
 }
 """Name in the tables -> check."""

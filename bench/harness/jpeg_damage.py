@@ -6,7 +6,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from convert.image.jpeg import EOI, SOS
+from convert.image.header import EOI, SOS
 
 _SCAN, _END = bytes((0xFF, SOS)), bytes((0xFF, EOI))
 _SCAN_HEADER = 14

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.harness.jpeg_checks import CHECKS, WHOLE, takes
+from bench.harness.jpeg_checks import CHECKS, WHOLE, accepts
 from bench.harness.jpeg_damage import changes_pixels, damage, decode_anyhow
 
 LAXER, STRICTER = "laxer", "stricter"
@@ -46,7 +46,7 @@ def count_missed(photos: Sequence[bytes], flips: int) -> DamageCounts:
             if not changes_pixels(data, whole):
                 continue
             counts.harmful[kind] += 1
-            accepted = {name for name, check in CHECKS.items() if takes(check, data)}
+            accepted = {name for name, check in CHECKS.items() if accepts(check, data)}
             for name, missed in counts.missed.items():
                 missed[kind] += name in accepted
                 missed[LAXER] += name in accepted and WHOLE not in accepted

@@ -15,7 +15,7 @@ from pycocotools import mask as coco
 from bench.mask import SOURCE, drawn_rings
 from convert.demo import draw
 from convert.demo.scene.photos import PhotoSize
-from convert.image.decode import read_header
+from convert.image.header import read_photo_header
 from convert.image.policy import ImagePolicy
 from shards.sample import Size
 
@@ -79,7 +79,7 @@ def _link_grand(root: Path) -> None:
     annotations: dict[str, GrandRows] = {}
     for name in listed.read_text().split():
         photo = root / _PHOTOS / name
-        size = read_header(photo.read_bytes(), ImagePolicy()).upright
+        size = read_photo_header(photo.read_bytes(), ImagePolicy()).upright
         if size not in masks:
             masks[size] = list(_draw_rows(size))
         annotations[name] = masks[size]

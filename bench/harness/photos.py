@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convert.demo import draw
-from convert.image.decode import read_header
+from convert.image.header import read_photo_header
 from convert.image.policy import ImagePolicy
 
 FAMILIES = {"grandf_ha": "SAM, 3 MP", "mapillary": "street, 12 MP", "coco_captions": "COCO, 0.3 MP"}
@@ -36,7 +36,7 @@ def by_size(folders: Sequence[Path]) -> dict[str, list[bytes]]:
         return dict(zip(("small", "medium", "large"), map(drawn, names), strict=True))
     sizes: dict[str, list[bytes]] = {"small": [], "medium": [], "large": []}
     for data in read(folders):
-        header = read_header(data, _POLICY)
+        header = read_photo_header(data, _POLICY)
         longest = max(header.size.height, header.size.width)
         name = "small" if longest <= _SMALL else "large" if longest > _LARGE else "medium"
         sizes[name].append(data)

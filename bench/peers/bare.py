@@ -13,6 +13,7 @@ from PIL import Image
 
 from convert.config.config import Config
 from convert.geometry import fit_longest_side
+from convert.image.header import read_label_map_header
 from convert.image.policy import ImagePolicy
 from convert.record import Record
 from convert.sample.labels import store_labels
@@ -65,7 +66,8 @@ def run_kernels(loaded: Loaded) -> None:
     _store_photo(loaded.photo, size, stored, loaded.policy)
     store_masks([region.masks for region in loaded.record.regions], size, stored)
     if loaded.record.labels is not None and loaded.labels is not None:
-        store_labels(loaded.labels, loaded.record.labels.table, size, stored, loaded.policy)
+        header = read_label_map_header(loaded.labels, loaded.policy)
+        store_labels(loaded.labels, header, loaded.record.labels.table, size, stored)
 
 
 def _store_photo(data: bytes, size: Size, stored: Size, policy: ImagePolicy) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from convert.errors import RecordError
+from convert.image.header import read_label_map_header
 from convert.image.policy import ImagePolicy
 from convert.record import Record
-from convert.sample.labels import read_label_size, store_labels
+from convert.sample.labels import store_labels
 from convert.sources.files import DataRoot
 
 _LABEL_MAPS = 20
@@ -28,7 +29,7 @@ def _check(root: DataRoot, record: Record) -> Iterator[str]:
         file = root.read_first(labels.paths, max_bytes=policy.max_bytes)
         if file:
             path, content = file
-            size = read_label_size(content, policy)
-            store_labels(content, labels.table, size, size, policy)
+            header = read_label_map_header(content, policy)
+            store_labels(content, header, labels.table, header.size, header.size)
     except (RecordError, OSError) as error:
         yield f"{path}: {error}"

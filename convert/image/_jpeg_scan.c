@@ -1,7 +1,7 @@
-/* Where a JPEG's scan ends; convert/image/jpeg.py says what a scan is, and does without this module.
+/* Finds where a JPEG's scan ends. convert/image/header.py has the same search in numpy.
  *
- * The interpreter's lock is kept: the search takes microseconds, and threads that read the next
- * photos would take the lock meanwhile and give it back much later.
+ * The interpreter's lock is not released: the search takes microseconds, and a thread that reads
+ * the next photos could take the lock meanwhile and hold it much longer.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -24,7 +24,7 @@ static PyObject *end_of_scan(PyObject *module, PyObject *arguments)
         return NULL;
     }
     const char *here = first + start, *end = first + length;
-    /* The last byte has none after it, so it begins no marker. */
+    /* A marker is two bytes, so the last byte begins none. */
     while (end - here > 1 && (here = memchr(here, 0xFF, (size_t)(end - here - 1))) != NULL) {
         unsigned char after = (unsigned char)here[1];
 
@@ -38,7 +38,7 @@ static PyObject *end_of_scan(PyObject *module, PyObject *arguments)
 static PyMethodDef methods[] = {
     {"end_of_scan", end_of_scan, METH_VARARGS,
      "end_of_scan(data: bytes, start: int, /) -> int\n\n"
-     "Where the first marker is that may not stand in a scan; -1 if there is none."},
+     "Find the first marker that ends a scan's data; -1 if there is none."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -47,7 +47,7 @@ static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "convert.image._jpeg_scan",
-    .m_doc = "Where a JPEG's scan ends.",
+    .m_doc = "Find where a JPEG's scan ends.",
     .m_methods = methods,
     .m_slots = slots,
 };

@@ -1,2 +1,2 @@
-# `convert.image.jpeg` computes the same with numpy where this is not compiled.
+# Raises IndexError if `start` is outside of the data.
 def end_of_scan(data: bytes, start: int, /) -> int: ...

@@ -1,4 +1,4 @@
-/* A JPEG's coefficients written anew as a baseline JPEG; convert/image/transcode.py says why.
+/* Writes a JPEG's coefficients again as a baseline JPEG; convert/image/transcode.py says why.
  *
  * libjpeg reads the quantised DCT coefficients and writes them again, so no pixel changes.
  * The input may be hostile. libjpeg returns through longjmp on its first error or warning, all
@@ -63,7 +63,7 @@ static void on_error(j_common_ptr info)
     leave(info->client_data, outcome, message);
 }
 
-/* Levels below 0 are warnings: what was read is damaged, and libjpeg would go on by guessing. */
+/* Levels below 0 are warnings: the data is damaged, and libjpeg would continue by guessing. */
 static void on_message(j_common_ptr info, int level)
 {
     char message[JMSG_LENGTH_MAX];
@@ -140,7 +140,7 @@ static void simplify_sampling(Job *job)
     }
 }
 
-/* Refuse what libjpeg is silent about: scans that were cut off where one ends. */
+/* Refuse what libjpeg does not report: a file that was cut off between two scans. */
 static void demand_all_scans(Job *job)
 {
     const struct jpeg_decompress_struct *source = &job->source;
@@ -161,7 +161,7 @@ static void demand_all_scans(Job *job)
 }
 
 /* Room for (luma, Cb, Cr) of a gray photo as 4:2:0, all zero; chroma of zero decodes to 128.
- * To be asked for before libjpeg reads coefficients, which is when it hands out memory. */
+ * Request it before libjpeg reads coefficients: that is when it allocates memory. */
 static void request_neutral(Job *job, jvirt_barray_ptr planes[COLOURS])
 {
     j_decompress_ptr source = &job->source;
@@ -229,7 +229,7 @@ static void transcode(Job *job)
     }
     simplify_sampling(job);
     for (int i = 0; i < COLOURS; i++)
-        target->comp_info[i].component_id = i + 1; /* what JFIF asks for */
+        target->comp_info[i].component_id = i + 1; /* as JFIF requires */
     target->optimize_coding = TRUE;
     target->arith_code = FALSE;
     target->scan_info = NULL;

@@ -1,2 +1,2 @@
-# See `convert.image.transcode.to_baseline`, which leaves out all other segments first.
+# Raises ValueError if the JPEG is damaged or has more than `max_pixels`.
 def to_baseline(data: bytes, max_pixels: int, /) -> bytes | None: ...

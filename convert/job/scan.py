@@ -8,7 +8,7 @@ import msgspec
 
 from convert.config.config import Config
 from convert.errors import RecordError, SourceLayoutError
-from convert.image.transcode import AVAILABLE
+from convert.image import transcode
 from convert.job.overlap import TRAIN, drop_evaluated, find_overlap, read_eval_photos
 from convert.job.task import write_items
 from convert.plan import (
@@ -166,7 +166,7 @@ def source_fingerprint(config: Config, name: str) -> bytes:
     return fingerprint(
         FORMAT_VERSION,
         TRANSFORM_VERSION,
-        AVAILABLE,
+        transcode.COMPILED,
         config.sources[name].options.image,
         sorted(config.indexes),
         name,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 
-from convert.geometry import clip_box
 from convert.record import IGNORE, RawRegion, Record
 from shards.sample import Ids, Size, Span
 
@@ -16,8 +15,9 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         shortest_side: photos with a side of fewer pixels.
-        caption_words: captions of fewer words, and the regions that only they speak of.
-        box_side: regions whose box has a side of fewer of upstream's pixels, or lies outside.
+        caption_words: captions of fewer words, and regions that only those captions mention.
+        box_side: regions whose box has a side of fewer pixels of the original photo, or lies
+            outside of it.
         ignored: whether to leave out regions that upstream marks `ignore`.
     """
 
@@ -31,19 +31,19 @@ KEEP_ALL = Filters()
 
 
 class FilteredOut(Exception):  # noqa: N818 - it is no error: the config asks for it
-    """A filter wants nothing of a photo.
+    """A filter leaves out a whole photo.
 
     Attributes:
         filter: its name.
     """
 
-    def __init__(self, filter_: str, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, filter_: str, reason: str) -> None:
+        super().__init__(reason)
         self.filter = filter_
 
 
 def apply_filters(record: Record, size: Size, filters: Filters) -> tuple[Record, tuple[str, ...]]:
-    """(what is left of a record, a note for each caption and region that is not).
+    """(the record without what is filtered, a note for each caption and region left out).
 
     Args:
         record: in the pixels of a photo of `size`.
@@ -51,47 +51,49 @@ def apply_filters(record: Record, size: Size, filters: Filters) -> tuple[Record,
         filters: what to leave out.
 
     Raises:
-        LeftOut: if the photo is too small, or a filter took the last that was said of it.
+        FilteredOut: if the photo is too small, or the filters leave out all its annotations.
     """
     if min(size.height, size.width) < filters.shortest_side:
         raise FilteredOut("shortest_side", f"a side of fewer than {filters.shortest_side} pixels")
     whole = record
-    record, short = _leave_captions(record, filters.caption_words)
-    record, unwanted = _leave_regions(record, size, filters)
-    notes = [f"{what} left out by {name}" for what, name in (*short, *unwanted)]
-    if notes and _says_nothing(record) and not _says_nothing(whole):
-        _, name = (*short, *unwanted)[-1]
+    record, without_caption = _filter_captions(record, filters.caption_words)
+    record, by_region = _filter_regions(record, size, filters)
+    dropped = (*without_caption, *by_region)
+    notes = [f"{what} left out by {name}" for what, name in dropped]
+    if notes and _is_empty(record) and not _is_empty(whole):
+        _, name = dropped[-1]
         raise FilteredOut(name, f"nothing is left: {', '.join(dict.fromkeys(notes))}")
     return record, tuple(notes)
 
 
-def _says_nothing(record: Record) -> bool:
+def _is_empty(record: Record) -> bool:
     return not (record.captions or record.regions or record.conversations or record.labels)
 
 
-_Found = list[tuple[str, str]]
+_Dropped = list[tuple[str, str]]
+"""(caption or region, name of the filter) of each that is left out."""
 
 
-def _leave_captions(record: Record, words: int) -> tuple[Record, _Found]:
-    """Without short captions: what is in parallel to captions, or points at one, moves along."""
+def _filter_captions(record: Record, words: int) -> tuple[Record, _Dropped]:
+    """Drop captions of fewer words, the ids and spans that go with them, and their regions."""
     kept = [n for n, caption in enumerate(record.captions) if len(caption.split()) >= words]
     if len(kept) == len(record.captions):
         return record, []
-    number = {old: new for new, old in enumerate(kept)}
-    regions = [_point(region, number) for region in record.regions]
-    gone = {n for n, region in enumerate(regions) if not region.spans and record.regions[n].spans}
-    left = replace(
+    new_numbers = {old: new for new, old in enumerate(kept)}
+    regions = tuple(_renumber_spans(region, new_numbers) for region in record.regions)
+    dropped = {n for n, old in enumerate(record.regions) if old.spans and not regions[n].spans}
+    filtered = replace(
         record,
         captions=tuple(record.captions[n] for n in kept),
-        ids=_parallel_ids(record.ids, len(record.captions), kept),
-        regions=_without(tuple(regions), gone),
+        ids=_filter_ids(record.ids, len(record.captions), kept),
+        regions=_drop_regions(regions, dropped),
     )
-    found = [("caption", "caption_words")] * (len(record.captions) - len(kept))
-    return left, found + [("region", "caption_words")] * len(gone)
+    captions = [("caption", "caption_words")] * (len(record.captions) - len(kept))
+    return filtered, captions + [("region", "caption_words")] * len(dropped)
 
 
-def _parallel_ids(ids: Ids, captions: int, kept: list[int]) -> Ids:
-    """In a record with captions, every list of ids is in parallel to them."""
+def _filter_ids(ids: Ids, captions: int, kept: list[int]) -> Ids:
+    """Keep the ids of the kept captions; in a record with captions, every list of ids is theirs."""
     return {
         name: tuple(value[n] for n in kept)
         if isinstance(value, tuple) and len(value) == captions
@@ -100,42 +102,48 @@ def _parallel_ids(ids: Ids, captions: int, kept: list[int]) -> Ids:
     }
 
 
-def _point(region: RawRegion, number: Mapping[int, int]) -> RawRegion:
-    spans = (span for span in region.spans if span.caption in number)
-    return replace(region, spans=tuple(Span(number[s.caption], s.start, s.stop) for s in spans))
+def _renumber_spans(region: RawRegion, new_numbers: Mapping[int, int]) -> RawRegion:
+    return replace(
+        region,
+        spans=tuple(
+            Span(new_numbers[span.caption], span.start, span.stop)
+            for span in region.spans
+            if span.caption in new_numbers
+        ),
+    )
 
 
-def _leave_regions(record: Record, size: Size, filters: Filters) -> tuple[Record, _Found]:
-    found = {
+def _filter_regions(record: Record, size: Size, filters: Filters) -> tuple[Record, _Dropped]:
+    dropped = {
         n: name
         for n, region in enumerate(record.regions)
-        for name in _why_not(region, size, filters)
+        for name in _filters_that_drop(region, size, filters)
     }
-    if not found:
+    if not dropped:
         return record, []
-    left = replace(record, regions=_without(record.regions, set(found)))
-    return left, [("region", name) for name in found.values()]
+    filtered = replace(record, regions=_drop_regions(record.regions, set(dropped)))
+    return filtered, [("region", name) for name in dropped.values()]
 
 
-def _why_not(region: RawRegion, size: Size, filters: Filters) -> Iterator[str]:
+def _filters_that_drop(region: RawRegion, size: Size, filters: Filters) -> Iterator[str]:
     if filters.ignored and IGNORE in region.attributes:
         yield "ignored"
     if filters.box_side and region.box is not None:
-        box, inside = region.box, clip_box(region.box, size)
-        # A box that ends before it begins, or is not a number, is no small box: it is wrong, and
-        # is left for the transform to refuse.
-        small = min(box.x1 - box.x0, box.y1 - box.y0)
-        right = box.x0 <= box.x1 and box.y0 <= box.y1
-        empty = inside.x0 >= inside.x1 or inside.y0 >= inside.y1
-        if right and (empty or small < filters.box_side):
+        box = region.box
+        # A box that ends before it begins, or is not a number, is wrong and not small: the
+        # transform refuses it.
+        valid = box.x0 <= box.x1 and box.y0 <= box.y1
+        outside = box.x0 >= size.width or box.x1 <= 0 or box.y0 >= size.height or box.y1 <= 0
+        small = min(box.x1 - box.x0, box.y1 - box.y0) < filters.box_side
+        if valid and (outside or small):
             yield "box_side"
 
 
-def _without(regions: tuple[RawRegion, ...], gone: set[int]) -> tuple[RawRegion, ...]:
-    """The others; a part whose object is gone stands for itself."""
-    kept = [n for n in range(len(regions)) if n not in gone]
-    number = {old: new for new, old in enumerate(kept)}
+def _drop_regions(regions: tuple[RawRegion, ...], dropped: set[int]) -> tuple[RawRegion, ...]:
+    """The other regions; a part whose object is dropped has no parent any more."""
+    kept = [n for n in range(len(regions)) if n not in dropped]
+    new_numbers = {old: new for new, old in enumerate(kept)}
     return tuple(
-        replace(regions[n], parent=None if (p := regions[n].parent) is None else number.get(p))
-        for n in kept
+        replace(region, parent=None if region.parent is None else new_numbers.get(region.parent))
+        for region in (regions[n] for n in kept)
     )

@@ -1,7 +1,7 @@
-"""Polygons and run lengths -> masks at the stored size, never as pixels. Pure.
+"""Masks at the stored size, from polygons and run lengths, without painting pixels. Pure.
 
 A stored mask is, bit for bit, PIL's nearest-neighbour reduction of the union of its parts at the
-annotation's own size.
+size of the annotation.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ def store_masks(
     """All masks of a photo at its stored size; None for a mask of no parts.
 
     Args:
-        masks: the parts of each, whose union it is; in the pixels of an image of `size`.
+        masks: the parts of each mask, whose union it is; in the pixels of an image of `size`.
         size: of the annotated image.
-        stored: of the image the masks are for.
+        stored: of the stored image.
 
     Raises:
         MaskDecodeError: if a part is not a mask.
@@ -45,17 +45,18 @@ def store_masks(
     ]
     if not groups:
         return (None,) * len(masks)
+    if max(size.height, size.width) > rle.MAX_SIDE:  # before tables as long as its sides
+        raise MaskDecodeError(f"a mask of {size}, the limit is {rle.MAX_SIDE} pixels a side")
+    rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
     try:
-        rle.count_pixels(size)  # before tables as long as its sides
-        rows, columns = nearest(size.height, stored.height), nearest(size.width, stored.width)
-        found = iter(rle.resize_counts(groups, size, stored, rows, columns))
+        counts = iter(rle.resize_counts(groups, size, stored, rows, columns))
     except MaskError as error:
         raise MaskDecodeError(str(error)) from error
-    return tuple(Rle(stored, next(found)) if parts else None for parts in masks)
+    return tuple(Rle(stored, next(counts)) if parts else None for parts in masks)
 
 
 def _counts(part: RawMask, size: Size) -> list[bytes]:
-    """Compressed counts whose union the part is; who wrote them is the kernel's to doubt."""
+    """Compressed counts whose union the part is; those of an Rle are not checked yet."""
     if isinstance(part, Polygons):
         return _rasterise(part, size)
     if part.size != size:
@@ -69,20 +70,23 @@ def _counts(part: RawMask, size: Size) -> list[bytes]:
 
 
 def _rasterise(polygons: Polygons, size: Size) -> list[bytes]:
-    """One mask for each ring, by pycocotools, which says what a polygon covers."""
+    """One mask for each ring, rasterised by pycocotools as COCO does it."""
     rings = [list(map(float, ring)) for ring in polygons.rings]
     for ring in rings:
         if len(ring) % 2 or len(ring) < _FEWEST_COORDINATES or len(ring) > _MAX_COORDINATES:
             raise MaskDecodeError(
-                f"a ring of {len(ring)} numbers; expected pairs, at least three of them"
+                f"polygon has a ring of {len(ring)} numbers; expected 3 pairs or more, "
+                f"{_MAX_COORDINATES} numbers at most"
             )
         # Written so that a NaN fails as well.
         if not all(-_MAX_MAGNITUDE < number < _MAX_MAGNITUDE for number in ring):
-            raise MaskDecodeError("a ring leaves the image by a million pixels or is not a number")
+            raise MaskDecodeError(
+                f"polygon has a coordinate that is no number or beyond {_MAX_MAGNITUDE:.0f} pixels"
+            )
     if sum(map(_outline, rings)) > _MAX_OUTLINE:
-        raise MaskDecodeError(f"rings of more than {_MAX_OUTLINE:.0f} pixels of outline")
+        raise MaskDecodeError(f"polygon has an outline of more than {_MAX_OUTLINE:.0f} pixels")
     if not rings:
-        raise MaskDecodeError("a polygon without rings")
+        raise MaskDecodeError("polygon has no rings")
     return [ring["counts"] for ring in coco_mask.frPyObjects(rings, size.height, size.width)]
 
 
@@ -93,13 +97,13 @@ def _outline(ring: list[float]) -> float:
 
 @lru_cache(maxsize=256)
 def nearest(old: int, new: int) -> NDArray[np.intp]:
-    """Which of `old` pixels PIL's nearest filter takes for each of `new`: [new].
+    """The index, in `old` pixels, that PIL's nearest filter takes for each of `new`: [new].
 
-    Asked of PIL itself: it steps in floating point and so differs from floor((i + 0.5) * scale)
-    where that falls on a whole number.
+    PIL itself resizes a ramp of indices: it steps in floating point and so differs from
+    floor((i + 0.5) * scale) where that is a whole number.
     """
     ramp = Image.fromarray(np.arange(old, dtype=np.int32)[None, :])
-    small = ramp.resize((new, 1), Image.Resampling.NEAREST)
-    table: NDArray[np.intp] = np.array(small)[0].astype(np.intp)
-    table.setflags(write=False)
-    return table
+    resized = ramp.resize((new, 1), Image.Resampling.NEAREST)
+    indices: NDArray[np.intp] = np.array(resized)[0].astype(np.intp)
+    indices.setflags(write=False)
+    return indices

@@ -1,29 +1,39 @@
-"""Record and bytes in, sample out. Pure: no files, no clock, no randomness."""
+"""Record and bytes in, sample out. Pure: no files, no clock, no randomness.
+
+A straight line: read the headers, choose the pixels the annotations are in, filter, store the
+photo, its regions and its label map. Control enters no other module twice.
+"""
 
 from dataclasses import dataclass
 
-from convert.errors import AnnotationError, SizeMismatchError, SpanError
-from convert.geometry import clip_box, fit_longest_side, scale_box
-from convert.image.decode import Header, read_header
-from convert.image.image import store
+from convert.errors import AnnotationError, RecordError, SizeMismatchError, SpanError
+from convert.geometry import fit_longest_side
+from convert.image.header import LabelMapHeader, PhotoHeader, read_headers
 from convert.image.policy import ImagePolicy
+from convert.image.store import store
 from convert.record import RawRegion, Record
 from convert.sample.filters import KEEP_ALL, Filters, apply_filters
-from convert.sample.labels import read_label_size, store_labels
+from convert.sample.labels import store_labels
 from convert.sample.masks import store_masks
 from shards.sample import Box, LabelMap, Region, Rle, Sample, Size
 
 TRANSFORM_VERSION = 1
-"""Part of every task's digest: raise it when the same record shall give another sample."""
+"""Part of every task's digest: raise it when the same record is to give another sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The pixels a record is in, and those it is stored in."""
+    """The pixels a record is in, and those it is stored in.
+
+    Attributes:
+        size: of the photo as the annotations see it.
+        stored: of the stored photo.
+        apply_orientation: whether the annotations see the photo as its EXIF orientation asks.
+    """
 
     size: Size
     stored: Size
-    turn: bool
+    apply_orientation: bool
 
 
 def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
@@ -46,16 +56,20 @@ def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
         filters: what is left out.
 
     Raises:
-        LeftOut: if the filters leave nothing of it.
+        FilteredOut: if the filters leave nothing of it.
         RecordError: of the kind that says what is wrong with the data.
     """
-    header = read_header(photo, policy)
+    header, label_header = read_headers(photo, labels, policy)
     annotated = record.size
-    if annotated is None and labels is not None:
-        annotated = read_label_size(labels, policy)
-    frame, turned = _choose_frame(header, annotated, policy)
-    record, left_out = apply_filters(record, frame.size, filters)
-    image, done = store(photo, header, frame.stored, policy, turn=frame.turn)
+    if annotated is None and label_header is not None:
+        annotated = _valid(label_header).size
+    frame, orientation_notes = _choose_frame(header, annotated, policy)
+    filter_notes: tuple[str, ...] = ()
+    if filters != KEEP_ALL:
+        record, filter_notes = apply_filters(record, frame.size, filters)
+    image, done = store(
+        photo, header, frame.stored, policy, apply_orientation=frame.apply_orientation
+    )
     _check_spans(record)
     regions, region_notes = _store_regions(record.regions, frame)
     sample = Sample(
@@ -67,31 +81,38 @@ def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
         captions=record.captions,
         regions=regions,
         conversations=record.conversations,
-        labels=_store_labels(record, labels, frame, policy),
+        labels=_store_labels(record, labels, label_header, frame),
     )
-    profile = header.jpeg is not None and header.jpeg.profile
-    dropped = ("colour profile dropped",) if profile else ()
-    return sample, (f"photo {done}", *dropped, *turned, *record.notes, *left_out, *region_notes)
+    dropped = ("colour profile dropped",) if header.jpeg and header.jpeg.profile else ()
+    notes = (*dropped, *orientation_notes, *record.notes, *filter_notes, *region_notes)
+    return sample, (f"photo {done}", *notes)
+
+
+def _valid(header: LabelMapHeader | RecordError) -> LabelMapHeader:
+    if isinstance(header, RecordError):
+        # A new exception: a traceback that holds this frame would keep the photo in memory.
+        raise type(header)(*header.args)
+    return header
 
 
 def _choose_frame(
-    header: Header, annotated: Size | None, policy: ImagePolicy
+    header: PhotoHeader, annotated: Size | None, policy: ImagePolicy
 ) -> tuple[Frame, tuple[str, ...]]:
-    """Whether the annotations were made on the photo as its EXIF tag turns it, or as it lies.
+    """Decide whether the annotations see the photo with its EXIF orientation applied.
 
-    The annotated size decides. Where it cannot (no size given, or a turn that keeps it) the photo
-    is turned upright, as people and most programs see it, and that is counted.
+    The annotated size decides. Where it cannot (no size given, or an orientation that keeps it)
+    the orientation is applied, as people and most programs see the photo, and that is counted.
     """
-    turn = header.orientation != 1
+    apply = header.orientation != 1
     notes: tuple[str, ...] = ()
     if annotated is not None and annotated != header.upright:
         if annotated != header.size:
             raise SizeMismatchError(f"photo is {header.upright}, its annotation is of {annotated}")
-        turn, notes = False, ("EXIF turn ignored: annotated unturned",)
-    elif turn and (annotated is None or header.size == header.upright):
+        apply, notes = False, ("EXIF turn ignored: annotated unturned",)
+    elif apply and (annotated is None or header.size == header.upright):
         notes = ("EXIF turn applied: annotation cannot tell",)
-    size = header.upright if turn else header.size
-    return Frame(size, fit_longest_side(size, policy.longest_side), turn), notes
+    size = header.upright if apply else header.size
+    return Frame(size, fit_longest_side(size, policy.longest_side), apply), notes
 
 
 def _check_spans(record: Record) -> None:
@@ -100,8 +121,8 @@ def _check_spans(record: Record) -> None:
             length = len(record.captions[span.caption])
             if not 0 <= span.start < span.stop <= length:
                 raise SpanError(
-                    f"{region.phrases[:1]}: characters [{span.start}, {span.stop}) of a caption "
-                    f"of {length}"
+                    f"phrase {region.phrases[:1]} has characters [{span.start}, {span.stop}); "
+                    f"its caption has {length}"
                 )
 
 
@@ -136,6 +157,7 @@ def _store_region(raw: RawRegion, mask: Rle | None, frame: Frame, notes: list[st
 
 
 def _store_box(raw: Box, frame: Frame) -> tuple[Box, bool]:
+    """(the box in stored pixels, whether it was inside of the photo)."""
     if not (raw.x0 <= raw.x1 and raw.y0 <= raw.y1):  # written so that a NaN fails as well
         raise AnnotationError(f"{raw} ends before it begins")
     clipped = clip_box(raw, frame.size)
@@ -143,9 +165,37 @@ def _store_box(raw: Box, frame: Frame) -> tuple[Box, bool]:
     return clip_box(scale_box(clipped, frame.size, frame.stored), frame.stored), clipped == raw
 
 
+def scale_box(box: Box, old: Size, new: Size) -> Box:
+    """Map a box from an image of size `old` to the same image at size `new`.
+
+    >>> scale_box(Box(10.0, 20.0, 30.0, 40.0), Size(100, 100), Size(50, 100))
+    Box(x0=10.0, y0=10.0, x1=30.0, y1=20.0)
+    """
+    x, y = new.width / old.width, new.height / old.height
+    return Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
+
+
+def clip_box(box: Box, size: Size) -> Box:
+    """The part of a box inside an image; a box wholly outside shrinks to a line on its border.
+
+    >>> clip_box(Box(-5.0, 2.0, 12.0, 8.0), Size(6, 10))
+    Box(x0=0.0, y0=2.0, x1=10.0, y1=6.0)
+    """
+    width, height = float(size.width), float(size.height)
+    return Box(
+        min(max(box.x0, 0.0), width),
+        min(max(box.y0, 0.0), height),
+        min(max(box.x1, 0.0), width),
+        min(max(box.y1, 0.0), height),
+    )
+
+
 def _store_labels(
-    record: Record, labels: bytes | None, frame: Frame, policy: ImagePolicy
+    record: Record,
+    labels: bytes | None,
+    header: LabelMapHeader | RecordError | None,
+    frame: Frame,
 ) -> LabelMap | None:
-    if record.labels is None or labels is None:
+    if record.labels is None or labels is None or header is None:
         return None
-    return store_labels(labels, record.labels.table, frame.size, frame.stored, policy)
+    return store_labels(labels, _valid(header), record.labels.table, frame.size, frame.stored)

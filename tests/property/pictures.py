@@ -1,4 +1,4 @@
-"""Photos made up for tests: every kind of JPEG that Pillow and libjpeg can be made to write."""
+"""Drawn photos for tests: every kind of JPEG that Pillow and libjpeg can write."""
 
 import io
 import struct
@@ -10,10 +10,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from convert.image.decode import Header, read_header
-from convert.image.image import store
-from convert.image.jpeg import EOI, SOI, SOS
+from convert.image import transcode
+from convert.image.header import EOI, SOI, SOS, read_jpeg_header, read_photo_header
 from convert.image.policy import ImagePolicy
+from convert.image.store import store, strip_jpeg
 from shards.sample import EncodedImage, Size
 
 POLICY = ImagePolicy(longest_side=1024, max_pixels=200_000)
@@ -23,10 +23,10 @@ START, END = bytes((0xFF, SOI)), bytes((0xFF, EOI))
 
 def paint(height: int, width: int, bands: int = 3, *, seed: int = 0) -> NDArray[np.uint8]:
     """A gradient with some noise: uint8 [height, width, bands], with no two rows alike."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     rows, columns = np.indices((height, width))
     ramps = [(rows * (3 + b) + columns * (5 - b) + 40 * b) % 256 for b in range(bands)]
-    noise = chance.integers(0, 24, (height, width, bands))
+    noise = rng.integers(0, 24, (height, width, bands))
     return (np.stack(ramps, axis=-1) * 0.8 + noise).astype(np.uint8)
 
 
@@ -48,7 +48,7 @@ def exif(orientation: int) -> Image.Exif:
 
 
 def jpeg(height: int = 48, width: int = 64, mode: str = "RGB", **options: Any) -> bytes:
-    """As Pillow writes it; `sampling` takes the two that only simplejpeg can write."""
+    """A JPEG by Pillow, or by simplejpeg if `sampling` names one that only it can write."""
     if "sampling" in options:
         pixels = paint(height, width)
         return bytes(simplejpeg.encode_jpeg(pixels, colorsubsampling=options["sampling"]))
@@ -60,7 +60,7 @@ def jpeg(height: int = 48, width: int = 64, mode: str = "RGB", **options: Any) -
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:
-    """(marker, content) up to the first scan, by a reader of the test's own."""
+    """(marker, content) up to the first scan, read independently of the code under test."""
     found, position = [], 2
     while True:
         _, marker, length = struct.unpack_from(">BBH", data, position)
@@ -100,16 +100,30 @@ def flat_jpeg(factors: Sequence[tuple[int, int]], size: Size) -> bytes:
     return b"".join([*parts, scan.replace(b"\xff", b"\xff\0"), END])
 
 
-def stored(data: bytes, policy: ImagePolicy = POLICY, *, turn: bool = True) -> EncodedImage:
-    """What the photo becomes, at its own size."""
-    return store_with(data, policy, turn=turn)[0]
+def stored(
+    data: bytes, policy: ImagePolicy = POLICY, *, apply_orientation: bool = True
+) -> EncodedImage:
+    """The stored photo, at its own size."""
+    return store_with(data, policy, apply_orientation=apply_orientation)[0]
 
 
 def store_with(
-    data: bytes, policy: ImagePolicy = POLICY, *, turn: bool = True
+    data: bytes, policy: ImagePolicy = POLICY, *, apply_orientation: bool = True
 ) -> tuple[EncodedImage, str]:
-    header: Header = read_header(data, policy)
-    return store(data, header, header.upright if turn else header.size, policy, turn=turn)
+    header = read_photo_header(data, policy)
+    size = header.upright if apply_orientation else header.size
+    return store(data, header, size, policy, apply_orientation=apply_orientation)
+
+
+def strip(data: bytes) -> bytes:
+    """The photo without metadata."""
+    return strip_jpeg(data, read_jpeg_header(data))
+
+
+def to_baseline(data: bytes) -> bytes | None:
+    """The photo coded anew as baseline."""
+    size = read_jpeg_header(data).size
+    return transcode.to_baseline(strip(data), size.height * size.width)
 
 
 def pixels_of(data: bytes) -> NDArray[np.uint8]:

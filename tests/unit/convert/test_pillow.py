@@ -1,4 +1,4 @@
-"""Which Pillow is live: told from folders made up here, in a Python that sees nothing else."""
+"""Which Pillow is installed, in a Python that sees nothing but folders written here."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ def install(site: Path, *owners: str, extension: bytes = b"") -> None:
 
 
 def report(*sites: Path) -> str:
-    """What live_pillow says where only these folders, and the project, can be imported."""
+    """The output of live_pillow if only these folders, and the project, can be imported."""
     path = os.pathsep.join(map(str, [*sites, ROOT]))
     # -S: no site-packages, so the real PIL is out of sight.
     ran = subprocess.run(
@@ -78,9 +78,9 @@ def test_the_owner_of_pil_is_named(tmp_path: Path) -> None:
 
 def test_two_owners_are_a_clash_with_a_remedy(tmp_path: Path) -> None:
     install(tmp_path, "pillow-simd==12.1", "pillow==13.0")
-    said = report(tmp_path)
-    assert said.startswith("PillowClashError pillow-simd 12.1 and pillow 13.0 are both installed")
-    assert "pip uninstall -y pillow pillow-simd" in said
+    output = report(tmp_path)
+    assert output.startswith("PillowClashError pillow-simd 12.1 and pillow 13.0 are both installed")
+    assert "pip uninstall -y pillow pillow-simd" in output
 
 
 def test_a_shadowed_pil_is_no_clash(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_shadowed_pil_is_no_clash(tmp_path: Path) -> None:
     assert "'pillow-simd'" in report(tmp_path / "ours", tmp_path / "system")
 
 
-def test_no_pil_is_said(tmp_path: Path) -> None:
+def test_a_missing_pil_is_output(tmp_path: Path) -> None:
     install(tmp_path / "orphan")
     assert report(tmp_path).startswith("ConfigError PIL is missing or damaged")
     assert "belongs to neither" in report(tmp_path / "orphan")

@@ -1,4 +1,4 @@
-"""Progressive and gray photos made baseline: the same pixels by two decoders, damage refused."""
+"""Progressive and gray photos coded as baseline: same pixels by two decoders, damage refused."""
 
 import struct
 import subprocess
@@ -16,8 +16,7 @@ from PIL import Image
 
 from convert.errors import ImageDecodeError
 from convert.image import transcode
-from convert.image.jpeg import read_jpeg_header, strip_jpeg
-from convert.image.transcode import to_baseline
+from convert.image.header import read_jpeg_header
 from shards.sample import Size
 from tests.property.pictures import (
     END,
@@ -28,11 +27,14 @@ from tests.property.pictures import (
     pixels_of,
     save,
     segments,
+    store_with,
+    strip,
+    to_baseline,
     with_segment,
 )
 
 needs_compiled = pytest.mark.skipif(
-    not transcode.AVAILABLE, reason="convert.image._jpeg_transcode not built"
+    not transcode.COMPILED, reason="convert.image._jpeg_transcode not built"
 )
 SIZES = ((1, 1), (7, 9), (17, 33), (48, 64), (200, 3))
 KINDS: dict[str, dict[str, Any]] = {
@@ -69,20 +71,20 @@ def decode_twice(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def transcode_exactly(data: bytes) -> bytes:
-    """Transcode, and compare all that may not change."""
-    made = to_baseline(data)
-    assert made is not None
-    before, after = read_jpeg_header(data), read_jpeg_header(made)
+    """Transcode, and compare everything that must not change."""
+    recoded = to_baseline(data)
+    assert recoded is not None
+    before, after = read_jpeg_header(data), read_jpeg_header(recoded)
     assert (after.size, after.coding, after.precision) == (before.size, "baseline", 8)
     assert (after.colour, after.orientation) == ("YCbCr", 1)
     assert after.sampling == ("4:2:0" if before.colour == "gray" else before.sampling)
-    for old, new in zip(decode_twice(data), decode_twice(made), strict=True):
+    for old, new in zip(decode_twice(data), decode_twice(recoded), strict=True):
         assert np.array_equal(old, new)
     # APP0 alone of all that is not needed; tables of 8 bits; no restart interval.
-    assert {marker for marker, _ in segments(made)} <= {0xE0, 0xDB, 0xC0, 0xC4, 0xDA}
-    assert all(content[0] < 16 for marker, content in segments(made) if marker == 0xDB)
-    assert to_baseline(made) == made
-    return made
+    assert {marker for marker, _ in segments(recoded)} <= {0xE0, 0xDB, 0xC0, 0xC4, 0xDA}
+    assert all(content[0] < 16 for marker, content in segments(recoded) if marker == 0xDB)
+    assert to_baseline(recoded) == recoded
+    return recoded
 
 
 @needs_compiled
@@ -112,22 +114,22 @@ def test_pixels_stay_at_any_size(height, width, quality, kind):
 def test_every_gray_level_is_three_equal_ones():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16).repeat(8, axis=0).repeat(8, axis=1)
     data = save(Image.fromarray(levels), quality=100)
-    made = transcode_exactly(data)
-    for pixels in decode_twice(made):
+    recoded = transcode_exactly(data)
+    for pixels in decode_twice(recoded):
         assert np.array_equal(pixels, np.repeat(levels[..., None], 3, axis=-1))
 
 
 @needs_compiled
 def test_neutral_chroma_costs_two_bits_a_block():
     data = jpeg(256, 256, mode="L", optimize=True)
-    made = transcode_exactly(data)
+    recoded = transcode_exactly(data)
     blocks = 2 * (256 // 16) ** 2
     tables = 2 * (5 + 16 + 1) + 3 * 2 + 2 * 2 + 18  # two more DHT, components, scans; JFIF
-    assert len(made) <= len(data) + 2 * blocks // 8 + tables
+    assert len(recoded) <= len(data) + 2 * blocks // 8 + tables
 
 
 @needs_compiled
-def test_sampling_is_told_in_lowest_terms():
+def test_sampling_is_in_lowest_terms():
     named = {
         ((2, 1), (2, 1), (2, 1)): "4:4:4",
         ((1, 2), (1, 2), (1, 2)): "4:4:4",
@@ -135,10 +137,10 @@ def test_sampling_is_told_in_lowest_terms():
         ((2, 2), (1, 2), (1, 2)): "4:2:2",
     }
     for factors, sampling in named.items():
-        made = to_baseline(flat_jpeg(factors, Size(17, 33)))
-        assert made is not None
-        assert read_jpeg_header(made).sampling == sampling
-        assert np.array_equal(pixels_of(made), np.full((17, 33, 3), 128))
+        recoded = to_baseline(flat_jpeg(factors, Size(17, 33)))
+        assert recoded is not None
+        assert read_jpeg_header(recoded).sampling == sampling
+        assert np.array_equal(pixels_of(recoded), np.full((17, 33, 3), 128))
 
 
 @needs_compiled
@@ -256,15 +258,15 @@ def test_the_number_of_pixels_is_limited():
 )  # fmt: skip
 def test_nonsense_raises_or_gives_a_photo(kind, changes):
     data = bytearray(jpeg(17, 33, **KINDS[kind]))
-    for place, value in changes:
-        data[2 + place % (len(data) - 2)] = value
+    for offset, value in changes:
+        data[2 + offset % (len(data) - 2)] = value
     try:
-        made = to_baseline(bytes(data))
+        recoded = to_baseline(bytes(data))
     except ImageDecodeError:
         return
-    if made is not None:
-        assert read_jpeg_header(made).coding == "baseline"
-        pixels_of(made)
+    if recoded is not None:
+        assert read_jpeg_header(recoded).coding == "baseline"
+        pixels_of(recoded)
 
 
 @needs_compiled
@@ -276,7 +278,7 @@ def test_threads_do_not_mix():
 
 @needs_compiled
 def test_real_photos_keep_their_pixels(shared: Path):
-    made = damaged = 0
+    recoded = damaged = 0
     for path in sorted((shared / "real").rglob("*.jpg")):
         data = path.read_bytes()
         if not data.startswith(START) or len(data) > 230_000:
@@ -290,20 +292,20 @@ def test_real_photos_keep_their_pixels(shared: Path):
         if photo is None:
             assert path.name == "pil_sample_cmyk.jpg"
             continue
-        made += 1
-        for old, new in zip(decode_twice(strip_jpeg(data)), decode_twice(photo), strict=True):
+        recoded += 1
+        for old, new in zip(decode_twice(strip(data)), decode_twice(photo), strict=True):
             assert np.array_equal(old, new)
-    assert (made > 30, damaged) == (True, 2)
+    assert (recoded > 30, damaged) == (True, 2)
 
 
 def test_without_the_compiled_module_nothing_is_lossless(monkeypatch):
-    monkeypatch.setattr(transcode, "_compiled", None)
-    assert to_baseline(jpeg(progressive=True)) is None
+    monkeypatch.setattr(transcode, "COMPILED", False)
+    assert store_with(jpeg(progressive=True))[1] == "progressive JPEG made baseline"
 
 
 def test_it_imports_without_the_compiled_module():
     code = (
         "import sys; sys.modules['convert.image._jpeg_transcode'] = None\n"
-        "from convert.image.transcode import AVAILABLE; sys.exit(AVAILABLE)"
+        "from convert.image.transcode import COMPILED; sys.exit(COMPILED)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""What filters leave out, and that everything else stays as it was."""
+"""Filters leave out what they name and change nothing else."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def apply(given_record, **filters):
     return apply_filters(given_record, SIZE, Filters(**filters))
 
 
-def test_nothing_is_left_out_unasked():
+def test_nothing_is_left_out_by_default():
     before = record(captions=("", "a"), regions=(RawRegion(box=Box(0.0, 0.0, 0.0, 0.0)),))
     assert apply_filters(before, Size(1, 1), KEEP_ALL) == (before, ())
 
@@ -35,7 +35,7 @@ def test_small_photos():
     assert caught.value.filter == "shortest_side"
 
 
-def test_short_captions_go_with_what_only_they_speak_of():
+def test_short_captions_go_with_regions_that_only_they_mention():
     regions = (
         RawRegion(phrases=("mug",), spans=(Span(0, 0, 3),)),
         RawRegion(phrases=("red mug", "mug"), spans=(Span(0, 0, 3), Span(1, 2, 9))),
@@ -65,6 +65,10 @@ def test_short_captions_go_with_what_only_they_speak_of():
         (Box(-20.0, 10.0, -2.0, 20.0), True),
         (Box(200.0, 10.0, 210.0, 20.0), True),
         (Box(-5.0, -5.0, 5.0, 5.0), False),
+        (Box(-5.0, -5.0, 0.0, 5.0), True),
+        (Box(-5.0, 100.0, 5.0, 105.0), True),
+        (Box(-5.0, 99.9, 5.0, 105.0), False),
+        (Box(199.9, 0.0, 210.0, 20.0), False),
         # Wrong, not small: for the transform to refuse.
         (Box(20.0, 10.0, 10.0, 20.0), False),
         (Box(float("nan"), 10.0, 10.0, 20.0), False),
@@ -77,7 +81,7 @@ def test_boxes_without_area(box, gone):
     assert notes == ("region left out by box_side",) * gone
 
 
-def test_ignored_regions_and_the_parts_of_what_is_gone():
+def test_ignored_regions_go_and_their_parts_stay():
     regions = (
         RawRegion(phrases=("a",), attributes=("crowd", IGNORE)),
         RawRegion(phrases=("b",), attributes=("crowd",)),
@@ -91,11 +95,11 @@ def test_ignored_regions_and_the_parts_of_what_is_gone():
     assert notes == ("region left out by ignored",)
 
 
-def test_a_photo_of_which_nothing_is_left():
+def test_a_photo_without_annotations_left():
     with pytest.raises(FilteredOut, match="nothing is left: caption left out") as caught:
         apply(record(captions=("one", "two")), caption_words=2)
     assert caught.value.filter == "caption_words"
-    before = record()  # nothing was said of it in the first place
+    before = record()  # it had no annotations in the first place
     assert apply(before, caption_words=2, box_side=1, ignored=True) == (before, ())
     talked_about = record(captions=("one",), conversations=((Turn("human", "Why?"),),))
     assert apply(talked_about, caption_words=2)[0].conversations

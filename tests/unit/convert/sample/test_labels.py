@@ -1,4 +1,4 @@
-"""Label maps: looked up, reduced by nearest neighbour, and refused where they are not one."""
+"""Label maps: values looked up, reduced by nearest neighbour; other files refused."""
 
 import io
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convert.errors import ImageBudgetError, LabelMapError, SizeMismatchError
+from convert.image.header import read_label_map_header
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable
 from convert.sample.labels import store_labels
@@ -31,8 +32,12 @@ def png(values: np.ndarray, mode: str = "L", **options: object) -> bytes:
     return save(image.convert(mode), "PNG", **options)
 
 
-def labels_of(found: LabelMap) -> np.ndarray:
-    with Image.open(io.BytesIO(found.png)) as image:
+def store(data: bytes, size: Size, stored: Size) -> LabelMap:
+    return store_labels(data, read_label_map_header(data, POLICY), TABLE, size, stored)
+
+
+def labels_of(labels: LabelMap) -> np.ndarray:
+    with Image.open(io.BytesIO(labels.png)) as image:
         assert (image.mode, image.format) == ("L", "PNG")
         return np.asarray(image)
 
@@ -41,11 +46,11 @@ def labels_of(found: LabelMap) -> np.ndarray:
 @given(sizes, sizes, st.sampled_from("LP"), st.integers(0, 2**32))
 def test_look_up_then_nearest(size, stored, mode, seed) -> None:
     values = np.random.default_rng(seed).integers(0, 151, (size.height, size.width))
-    found = store_labels(png(values, mode), TABLE, size, stored, POLICY)
+    labels = store(png(values, mode), size, stored)
     mapped = Image.fromarray(np.frombuffer(LOOKUP, np.uint8)[values])
     small = mapped.resize((stored.width, stored.height), Image.Resampling.NEAREST)
-    assert np.array_equal(labels_of(found), np.asarray(small))
-    assert found.table == "ade20k"
+    assert np.array_equal(labels_of(labels), np.asarray(small))
+    assert labels.table == "ade20k"
 
 
 def test_small_palettes_count_by_index() -> None:
@@ -53,7 +58,7 @@ def test_small_palettes_count_by_index() -> None:
     image = Image.frombytes("P", (8, 6), values.astype(np.uint8).tobytes())
     image.putpalette([9, 9, 9] * 4)
     data = save(image, "PNG", bits=2, transparency=bytes(4))
-    assert np.array_equal(labels_of(store_labels(data, TABLE, SIZE, SIZE, POLICY)), [
+    assert np.array_equal(labels_of(store(data, SIZE, SIZE)), [
         [LOOKUP[value] for value in row] for row in values.tolist()
     ])  # fmt: skip
 
@@ -79,31 +84,41 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("data", "error", "said"), BAD.values(), ids=BAD)
-def test_what_is_no_label_map(data, error, said) -> None:
-    with pytest.raises(error, match=said):
-        store_labels(data, TABLE, SIZE, SIZE, POLICY)
+@pytest.mark.parametrize(("data", "error", "message"), BAD.values(), ids=BAD)
+def test_other_files_are_refused(data, error, message) -> None:
+    with pytest.raises(error, match=message):
+        store(data, SIZE, SIZE)
 
 
 def test_damage_is_refused_or_makes_a_map() -> None:
     values = np.random.default_rng(0).integers(0, 151, (6, 8))
     data = png(values)
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     messages = []
     for _ in range(1500):
         damaged = bytearray(data)
-        for _ in range(chance.integers(1, 4)):
-            damaged[chance.integers(0, len(data))] = chance.integers(0, 256)
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(0, len(data))] = rng.integers(0, 256)
         try:
-            store_labels(bytes(damaged), TABLE, SIZE, SIZE, POLICY)
+            store(bytes(damaged), SIZE, SIZE)
         except (LabelMapError, SizeMismatchError, ImageBudgetError) as error:
             messages.append(str(error))
     assert len(messages) > 1000
-    assert not any(" at 0x" in said for said in messages)  # it would differ from run to run
-    whole = store_labels(data, TABLE, SIZE, SIZE, POLICY)
+    assert not any(" at 0x" in message for message in messages)  # it would differ from run to run
+    whole = store(data, SIZE, SIZE)
     for length in range(len(data)):
         try:
-            assert store_labels(data[:length], TABLE, SIZE, SIZE, POLICY) == whole
+            assert store(data[:length], SIZE, SIZE) == whole
         except LabelMapError:
             continue
         assert length > len(data) - 24  # checksums and the last, empty chunk hold no pixels
+
+
+def test_a_map_that_gives_its_size_twice_is_refused() -> None:
+    """The readers may believe another one each: the map must not be of any but the photo's size."""
+    small = png(np.zeros((4, 4)))
+    again = png(np.zeros((6, 8)))[8:33]  # another IHDR
+    data = small[:33] + again + small[33:]
+    assert read_label_map_header(data, POLICY).size == SIZE
+    with pytest.raises(LabelMapError, match="does not decode"):
+        store(data, SIZE, SIZE)

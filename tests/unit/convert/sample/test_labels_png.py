@@ -1,4 +1,4 @@
-"""Plain PNGs, against Pillow: the same values, or a general decoder is asked."""
+"""Plain PNGs give the values that Pillow gives; others are left to Pillow."""
 
 import io
 import struct
@@ -21,9 +21,9 @@ def pillow(data):
 
 
 def read(data, max_pixels):
-    found = read_plain_png(data, max_pixels)
-    assert found is not None
-    return found
+    values = read_plain_png(data, max_pixels)
+    assert values is not None
+    return values
 
 
 def chunk(name, content):
@@ -78,17 +78,17 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("data", OTHERS.values(), ids=OTHERS)
-def test_what_is_left_to_others(data):
+def test_other_pngs_are_left_to_pillow(data):
     assert read_plain_png(data, 1000) is None
 
 
 def test_damage_is_never_taken_for_a_map():
-    for place in range(len(GOOD)):
+    for offset in range(len(GOOD)):
         for bit in range(8):
             damaged = bytearray(GOOD)
-            damaged[place] ^= 1 << bit
-            found = read_plain_png(bytes(damaged), 1000)
-            assert found is None or np.array_equal(found, VALUES)
+            damaged[offset] ^= 1 << bit
+            values = read_plain_png(bytes(damaged), 1000)
+            assert values is None or np.array_equal(values, VALUES)
     for length in range(len(GOOD)):
         assert read_plain_png(GOOD[:length], 1000) is None
 

@@ -1,9 +1,11 @@
-"""A record becomes a sample: in which pixels it was annotated, and what was put right."""
+"""A record becomes a sample: the pixels it was annotated in, and what was normalised."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convert.errors import (
     AnnotationError,
@@ -16,7 +18,7 @@ from convert.errors import (
 )
 from convert.image.policy import ImagePolicy
 from convert.record import LabelTable, Polygons, RawLabelMap, RawRegion, Record
-from convert.sample.transform import transform
+from convert.sample.transform import clip_box, scale_box, transform
 from shards.layout import check_sample
 from shards.pixels import decode_mask
 from shards.sample import Box, LabelMap, Size, Span, Turn
@@ -27,7 +29,7 @@ from tests.unit.convert.sample.test_labels import TABLE, labels_of, png
 POLICY = ImagePolicy(longest_side=1024)
 PLAIN = Record(("x.jpg",), "x.jpg")
 LYING, STANDING, SQUARE = Size(48, 64), Size(64, 48), Size(64, 64)
-UNTOLD = "EXIF turn applied: annotation cannot tell"
+UNDECIDED = "EXIF turn applied: annotation cannot tell"
 UNTURNED = "EXIF turn ignored: annotated unturned"
 UPRIGHT = "photo turned upright"
 KEPT = "photo kept"
@@ -36,15 +38,15 @@ FRAMES = [
     # orientation, size of the file, annotated, original size, notes
     (1, LYING, None, LYING, [KEPT]),
     (1, LYING, LYING, LYING, [KEPT]),
-    (3, LYING, None, LYING, [UPRIGHT, UNTOLD]),
-    (3, LYING, LYING, LYING, [UPRIGHT, UNTOLD]),
-    (6, LYING, None, STANDING, [UPRIGHT, UNTOLD]),
+    (3, LYING, None, LYING, [UPRIGHT, UNDECIDED]),
+    (3, LYING, LYING, LYING, [UPRIGHT, UNDECIDED]),
+    (6, LYING, None, STANDING, [UPRIGHT, UNDECIDED]),
     (6, LYING, STANDING, STANDING, [UPRIGHT]),
     (6, LYING, LYING, LYING, [KEPT, UNTURNED]),
     (8, LYING, STANDING, STANDING, [UPRIGHT]),
     (5, LYING, LYING, LYING, [KEPT, UNTURNED]),
-    (7, SQUARE, SQUARE, SQUARE, [UPRIGHT, UNTOLD]),
-    (2, STANDING, STANDING, STANDING, [UPRIGHT, UNTOLD]),
+    (7, SQUARE, SQUARE, SQUARE, [UPRIGHT, UNDECIDED]),
+    (2, STANDING, STANDING, STANDING, [UPRIGHT, UNDECIDED]),
 ]
 
 
@@ -116,6 +118,39 @@ def test_boxes_are_clipped(box, stored, clipped) -> None:
     assert sample.regions[0].box == stored
     assert notes == (KEPT, *["box clipped to its photo"] * clipped)
     assert check_sample(sample) is sample
+
+
+sides = st.integers(1, 65_535)
+any_size = st.builds(Size, sides, sides)
+numbers = st.floats(-1e6, 1e6)
+boxes = st.builds(Box, numbers, numbers, numbers, numbers)
+
+
+@given(boxes, any_size)
+def test_clipping(box, size) -> None:
+    found = clip_box(box, size)
+    assert 0 <= found.x0 <= size.width
+    assert 0 <= found.x1 <= size.width
+    assert 0 <= found.y0 <= size.height
+    assert 0 <= found.y1 <= size.height
+    assert clip_box(found, size) == found
+    if box.x0 <= box.x1 and box.y0 <= box.y1:
+        assert found.x0 <= found.x1
+        assert found.y0 <= found.y1
+    if found != box:
+        assert min(box.x0, box.y0, box.x1, box.y1) < 0 or not (
+            max(box.x0, box.x1) <= size.width and max(box.y0, box.y1) <= size.height
+        )
+
+
+@given(boxes, any_size, any_size)
+def test_scaling_goes_there_and_back(box, old, new) -> None:
+    there = scale_box(box, old, new)
+    for corner, axis in (("x0", "width"), ("y0", "height"), ("x1", "width"), ("y1", "height")):
+        ratio = getattr(new, axis) / getattr(old, axis)
+        assert getattr(there, corner) == pytest.approx(getattr(box, corner) * ratio)
+    back = scale_box(there, new, old)
+    assert (back.x0, back.y1) == pytest.approx((box.x0, box.y1))
 
 
 def test_scaled_boxes_stay_inside() -> None:
@@ -199,6 +234,22 @@ BAD = {
 def test_wrong_data_is_a_kind_of_error(changes, photo, labels, error) -> None:
     with pytest.raises(error):
         transform("a-1", replace(PLAIN, **changes), photo, labels, ImagePolicy(max_pixels=10_000))
+
+
+def test_the_first_error_on_the_way_is_reported() -> None:
+    cut, no_map = jpeg()[:-50], b"no PNG"
+    spans = (RawRegion(box=Box(5, 1, 4, 2), spans=(Span(0, 0, 9),)),)
+    record = replace(PLAIN, labels=RawLabelMap((), TABLE_OF_2), captions=("ab",), regions=spans)
+    for changes, photo, error in (
+        ({"size": Size(9, 9)}, cut, SizeMismatchError),
+        ({"size": LYING}, cut, ImageDecodeError),
+        ({"size": None}, cut, LabelMapError),  # the label map is to say the size
+        ({"size": LYING}, jpeg(), SpanError),
+        ({"size": LYING, "captions": ("more than 9",)}, jpeg(), AnnotationError),
+        ({"size": LYING, "regions": ()}, jpeg(), LabelMapError),
+    ):
+        with pytest.raises(error):
+            transform("a-1", replace(record, **changes), photo, no_map, POLICY)
 
 
 def test_a_turned_photos_masks_are_in_the_pixels_its_size_names() -> None:

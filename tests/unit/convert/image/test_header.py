@@ -1,8 +1,10 @@
-"""What the markers of a JPEG say, beside what Pillow says; and what stripping leaves of it."""
+"""Headers agree with Pillow, and a stripped JPEG has the same pixels."""
 
 import io
 import itertools
 import struct
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -11,13 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, JpegImagePlugin
 
-from convert.errors import ImageDecodeError, RecordError
-from convert.image.jpeg import exif_orientation, find_end_of_scan, read_jpeg_header, strip_jpeg
+from convert.errors import ImageDecodeError, LabelMapError, RecordError
+from convert.image import header
+from convert.image.header import (
+    end_of_scan,
+    exif_orientation,
+    read_headers,
+    read_jpeg_header,
+    read_photo_header,
+)
 from convert.image.policy import ImagePolicy
 from shards.sample import Size
 from tests.property.pictures import (
     END,
     ORIENTATION,
+    POLICY,
     START,
     exif,
     flat_jpeg,
@@ -25,6 +35,7 @@ from tests.property.pictures import (
     pixels_of,
     segments,
     store_with,
+    strip,
     with_segment,
 )
 
@@ -78,9 +89,9 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def strips_to_the_same_pixels(data: bytes) -> None:
-    stripped = strip_jpeg(data)
+    stripped = strip(data)
     assert np.array_equal(decode(stripped), decode(data))
-    assert strip_jpeg(stripped) == stripped
+    assert strip(stripped) == stripped
     assert stripped.endswith(END)
     kinds = [(marker, content[:5]) for marker, content in segments(stripped)]
     for marker, content in kinds:
@@ -95,7 +106,7 @@ def strips_to_the_same_pixels(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_made_up_photos(data) -> None:
+def test_drawn_photos(data) -> None:
     agree_with_pillow(data)
     strips_to_the_same_pixels(data)
 
@@ -129,33 +140,33 @@ def test_real_photos(shared) -> None:
     assert "truncated_jpeg.jpg" in refused
 
 
-def test_what_stands_behind_the_picture_is_dropped() -> None:
+def test_bytes_behind_the_picture_are_dropped() -> None:
     plain = jpeg(comment=b"me", exif=exif(6), icc_profile=b"profile", dpi=(300, 300))
     loaded = plain + b"\xff\xd8trailing" + jpeg()
-    assert strip_jpeg(loaded) == strip_jpeg(plain)
+    assert strip(loaded) == strip(plain)
     for secret in (b"me\xff", b"Exif", b"profile", b"ICC"):
         assert secret in loaded
-        assert secret not in strip_jpeg(loaded)
+        assert secret not in strip(loaded)
 
 
 @pytest.mark.parametrize("marker", [*range(0xE0, 0xF0), 0xFE, 0xDF, 0xC8, 0xF0])
-def test_foreign_segments_go(marker) -> None:
+def test_foreign_segments_are_dropped(marker) -> None:
     plain = jpeg()
-    assert strip_jpeg(with_segment(plain, marker, b"NotOurs\xff\xd9")) == strip_jpeg(plain)
+    assert strip(with_segment(plain, marker, b"NotOurs\xff\xd9")) == strip(plain)
 
 
-def test_a_thumbnail_with_its_own_frame_is_passed_over() -> None:
+def test_a_thumbnail_with_its_own_frame_is_skipped() -> None:
     plain = jpeg(48, 64)
     loaded = with_segment(plain, 0xE1, b"Exif\0\0" + jpeg(7, 9, progressive=True))
     assert read_jpeg_header(loaded) == read_jpeg_header(plain)
-    assert strip_jpeg(loaded) == strip_jpeg(plain)
+    assert strip(loaded) == strip(plain)
 
 
-def test_filling_before_a_marker_is_passed_over() -> None:
+def test_fill_bytes_before_a_marker_are_skipped() -> None:
     plain = jpeg()
     filled = plain[:2] + b"\xff" * 5 + plain[2:]
     assert read_jpeg_header(filled) == read_jpeg_header(plain)
-    assert strip_jpeg(filled) == strip_jpeg(plain)
+    assert strip(filled) == strip(plain)
 
 
 FRAME = struct.pack(">BBHBHHB", 0xFF, 0xC0, 17, 8, 48, 64, 3)
@@ -192,7 +203,7 @@ def test_cut_anywhere_before_its_end_it_is_no_photo() -> None:
     data = jpeg()
     for length in range(len(data)):
         with pytest.raises(ImageDecodeError):
-            strip_jpeg(data[:length])
+            strip(data[:length])
 
 
 FACTORS = [
@@ -224,7 +235,7 @@ def test_chroma_of_any_sampling() -> None:
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_what_is_stored_is_what_the_format_promises(data) -> None:
+def test_a_stored_photo_is_what_the_format_promises(data) -> None:
     image, done = store_with(data, ImagePolicy(subsampling="4:4:4"))
     header = read_jpeg_header(image.data)
     assert (header.coding, header.precision, header.colour) == ("baseline", 8, "YCbCr")
@@ -285,9 +296,9 @@ def test_three_components_are_the_colours_libjpeg_takes_them_for(ids, jfif, adob
         if marker != 0xE0:
             data += struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
     data += plain[plain.index(b"\xff\xda") + 14 :]
-    told = read_jpeg_header(data).colour
-    assert told == ("YCbCr" if np.array_equal(decode(data), decode(plain)) else "RGB")
-    assert np.array_equal(decode(strip_jpeg(data)), decode(data))
+    colour = read_jpeg_header(data).colour
+    assert colour == ("YCbCr" if np.array_equal(decode(data), decode(plain)) else "RGB")
+    assert np.array_equal(decode(strip(data)), decode(data))
 
 
 def test_pillow_turns_as_the_tag_says() -> None:
@@ -305,7 +316,7 @@ def test_the_compiled_search_finds_what_numpy_finds(data, start) -> None:
         with pytest.raises(IndexError, match="outside"):
             module.end_of_scan(data, start)
         return
-    expected = find_end_of_scan(data, start) if start < len(data) else -1
+    expected = end_of_scan(data, start) if start < len(data) else -1
     assert module.end_of_scan(data, start) == expected
 
 
@@ -315,3 +326,33 @@ def test_the_compiled_search_takes_bytes_alone() -> None:
         module.end_of_scan(b"", -1)
     with pytest.raises(TypeError):
         module.end_of_scan("text", 0)
+
+
+@pytest.mark.parametrize("data", [*KINDS.values(), jpeg()[:-9]], ids=[*KINDS, "cut"])
+def test_without_the_compiled_search_the_header_is_the_same(data, monkeypatch) -> None:
+    expected = read_jpeg_header(data)
+    monkeypatch.setattr(header, "COMPILED", False)
+    plain = read_jpeg_header(data)
+    assert (plain, plain.picture) == (expected, expected.picture)
+
+
+def test_it_imports_without_the_compiled_search() -> None:
+    code = (
+        "import sys; sys.modules['convert.image._jpeg_scan'] = None\n"
+        "from convert.image.header import COMPILED; sys.exit(COMPILED)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_photo_without_metadata_is_not_copied() -> None:
+    plain = strip(jpeg())
+    assert list(read_jpeg_header(plain).picture) == [0, len(plain)]
+
+
+def test_an_error_in_a_label_map_is_returned_with_the_photos_header() -> None:
+    photo = jpeg()
+    found, error = read_headers(photo, b"no PNG", POLICY)
+    assert found == read_photo_header(photo, POLICY)
+    assert isinstance(error, LabelMapError)
+    with pytest.raises(ImageDecodeError):
+        read_headers(b"no photo", b"no PNG", POLICY)
