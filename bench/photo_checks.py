@@ -19,7 +19,7 @@ from cyclopts import App
 from cyclopts.types import ExistingDirectory, PositiveInt
 from PIL import Image, features
 
-from bench.harness.jpeg_checks import CHECKS, WHOLE, Check
+from bench.harness.jpeg_checks import CHECKS, WHOLE, Check, accepts, recode, strip
 from bench.harness.measure import Ways, machine, race, report, say, versions
 from bench.harness.missed_damage import count_missed, list_harmless, tabulate_missed
 from bench.harness.photos import read
