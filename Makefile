@@ -15,15 +15,15 @@ sheets := $(if $(DEMO),$(DEMO)/)demo-sheets
 drawn := $(data)/.drawn-images-$(IMAGES)-seed-$(SEED)
 
 help:
-	@echo 'make demo    draw a miniature of every source, convert it, verify it, look at it, read it back'
+	@echo 'make demo    draw a miniature of every source, convert it, verify it, draw contact sheets, read it back'
 	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data), $(shards), $(sheets))'
-	@echo 'make test    every test, Ray and the other libraries included'
+	@echo 'make test    all tests, with Ray and the other libraries'
 	@echo 'make fast    the tests that take seconds'
 	@echo 'make check   ruff, mypy, import-linter'
-	@echo 'make consumers  read the shards with every library that reads such shards (installs 3 GB)'
-	@echo 'make bench   every benchmark, and docs/benchmarks.md from what they find (an hour)'
+	@echo 'make consumers  read the shards with every library of docs/consumers.md (installs 3 GB)'
+	@echo 'make bench   run every benchmark and write docs/benchmarks.md from the results (an hour)'
 	@echo '             (PHOTOS="folder ..." real photos, STOCK=python of an environment with stock Pillow)'
-	@echo 'make setup   only what the others begin with: $(VENV), with everything in it'
+	@echo 'make setup   set up $(VENV) with everything in it, as the other targets do first'
 	@echo 'make clean   remove $(VENV), the demo and the caches'
 
 setup:
