@@ -15,12 +15,12 @@ sheets := $(if $(DEMO),$(DEMO)/)demo-sheets
 drawn := $(data)/.drawn-images-$(IMAGES)-seed-$(SEED)
 
 help:
-	@echo 'make demo    draw a miniature of every source, convert, verify, view and read it back'
+	@echo 'make demo    draw a miniature of every source, convert it, verify it, draw contact sheets, read it back'
 	@echo '             (IMAGES=$(IMAGES) photos per source, WORKERS=$(WORKERS); into $(data), $(shards), $(sheets))'
-	@echo 'make test    every test, Ray and the other libraries included'
+	@echo 'make test    all tests, with Ray and the other libraries'
 	@echo 'make fast    the tests that take seconds'
 	@echo 'make check   ruff, mypy, import-linter, limits of the tree'
-	@echo 'make consumers  read the shards with every library that reads such shards (installs 3 GB)'
+	@echo 'make consumers  read the shards with every library of docs/consumers.md (installs 3 GB)'
 	@echo 'make bench   every benchmark, and docs/benchmarks.md from their results (an hour)'
 	@echo '             (PHOTOS="folder ..." real photos, STOCK=python of an environment with stock Pillow)'
 	@echo 'make setup   create $(VENV) with everything in it; the other targets do it first'
