@@ -1,5 +1,6 @@
 """Loading for PyTorch: the same batches by threads, by worker processes, and after a restart."""
 
+import inspect
 import multiprocessing
 import os
 import subprocess
@@ -383,3 +384,38 @@ def test_a_pipeline_of_webdataset(converted, workers):
     assert keys == [raw.key for raw in expected]
     assert photos == [raw.members()["jpg"] for raw in expected]
     assert annotations == [raw.members()["mp"] for raw in expected]
+
+
+@pytest.mark.parametrize("kind", [ShardLoader, ShardDataset])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"decode": "cuda", "labels": True}, "labels=True and decode='cuda'"),
+        ({"device": "cuda"}, "device and decode='cpu'"),
+        ({"example": number_of, "decode": "cuda"}, "example and decode='cuda'"),
+        ({"example": number_of, "device": "cpu"}, "example and device"),
+        ({"collate": list}, "collate and example=None"),
+    ],
+)
+def test_contradictions_name_both_arguments(split, kind, arguments, message):
+    with pytest.raises(LoadError, match=f"^{message} contradict each other: "):
+        kind(split, 5, **arguments)
+
+
+def test_all_loaders_have_the_same_arguments_and_defaults():
+    from shards.load.loader import Loader
+    from shards.load.webdataset import samples
+
+    assert issubclass(ShardLoader, Loader)
+    expected = parameters(Loader)
+    assert parameters(ShardLoader) == expected | {"device": None}
+    assert parameters(ShardDataset) == expected | {"device": None, "whole_batches": False}
+    output = {"decode", "example", "collate", "masks", "labels"}
+    assert parameters(samples) == {k: v for k, v in expected.items() if k not in output}
+
+
+def parameters(function):
+    """Name -> default of each parameter."""
+    listed = inspect.signature(function).parameters.values()
+    assert not [each for each in listed if each.kind is each.VAR_KEYWORD]
+    return {each.name: each.default for each in listed}

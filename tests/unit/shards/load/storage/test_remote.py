@@ -127,7 +127,7 @@ def test_a_cache_too_small_for_any_file(folder, server, tmp_path, caplog) -> Non
 
 
 def test_a_full_disk(folder, server, cache, monkeypatch, caplog) -> None:
-    """Shards are read by ranges; only without the index it cannot go on."""
+    """Shards are then read by range requests; only the index is needed on the disk."""
 
     def full(_fd: int, _piece: bytes, _at: int) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
