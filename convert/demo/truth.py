@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.demo.scene.raster import Mask, Size
+from convert.demo.scene.raster import HeightWidth, Mask
 
-Box = tuple[float, float, float, float]
+TrueBox = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TrueRegion:
     """
 
     phrases: tuple[str, ...] = ()
-    box: Box | None = None
+    box: TrueBox | None = None
     runs: Mask | None = None
     spans: tuple[tuple[int, int, int], ...] = ()
     category: str = ""
@@ -43,7 +43,7 @@ class TrueRegion:
 class TrueLabels:
     """A label map of stored class ids, compressed."""
 
-    size: Size
+    size: HeightWidth
     packed: bytes
 
     @property
@@ -73,7 +73,7 @@ class TrueSample:
     id: str
     split: str
     photo: str
-    size: Size
+    size: HeightWidth
     captions: tuple[str, ...] = ()
     regions: tuple[TrueRegion, ...] = ()
     label_map: TrueLabels | None = None

@@ -113,12 +113,17 @@ def store(
     image = decode_rgb(photo, header, choose_shrink(header.size, stored, policy.fidelity))
     if transpose is not None:
         image = image.transpose(transpose)
+    return _encode(image, stored, policy), f"{reason}"
+
+
+def _encode(image: Image.Image, stored: Size, policy: ImagePolicy) -> EncodedImage:
+    """An upright image at its stored size, as JPEG."""
     if image.size != (stored.width, stored.height):
         image = image.resize((stored.width, stored.height), Image.Resampling.BILINEAR)
     out = io.BytesIO()
     # Pillow would carry a comment over from the photo.
     image.save(out, "JPEG", quality=policy.quality, subsampling=policy.subsampling, comment=b"")
-    return EncodedImage(out.getvalue(), "jpg", stored), f"{reason}"
+    return EncodedImage(out.getvalue(), "jpg", stored)
 
 
 def strip_jpeg(photo: bytes, header: JpegHeader) -> bytes:

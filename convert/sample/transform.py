@@ -15,7 +15,7 @@ from convert.record import RawRegion, Record
 from convert.sample.filters import KEEP_ALL, Filters, apply_filters
 from convert.sample.labels import store_labels
 from convert.sample.masks import store_masks
-from shards.sample import Box, LabelMap, Region, Rle, Sample, Size
+from shards.sample import Box, EncodedImage, LabelMap, Region, Rle, Sample, Size
 
 TRANSFORM_VERSION = 1
 """Part of every task's digest: raise it when the same record is to give another sample."""
@@ -45,47 +45,62 @@ def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
     *,
     filters: Filters = KEEP_ALL,
 ) -> tuple[Sample, tuple[str, ...]]:
-    """(sample, what was normalised).
+    """(sample, notes of what was normalised).
 
     Args:
         key: of the sample.
-        record: what the source says.
+        record: the annotations of the source.
         photo: the original file.
-        labels: the label map's file, where the record has one.
-        policy: how images are stored.
-        filters: what is left out.
+        labels: the file of the label map, if the record has one.
+        policy: how to store images.
+        filters: what to leave out.
 
     Raises:
         FilteredOut: if the filters leave nothing of it.
         RecordError: of the kind that says what is wrong with the data.
     """
     header, label_header = read_headers(photo, labels, policy)
-    annotated = record.size
-    if annotated is None and label_header is not None:
-        annotated = _valid(label_header).size
-    frame, orientation_notes = _choose_frame(header, annotated, policy)
+    frame, orientation_notes = _choose_frame(header, _annotated_size(record, label_header), policy)
     filter_notes: tuple[str, ...] = ()
     if filters != KEEP_ALL:
         record, filter_notes = apply_filters(record, frame.size, filters)
-    image, done = store(
-        photo, header, frame.stored, policy, apply_orientation=frame.apply_orientation
-    )
+    upright = frame.apply_orientation
+    image, done = store(photo, header, frame.stored, policy, apply_orientation=upright)
     _check_spans(record)
     regions, region_notes = _store_regions(record.regions, frame)
-    sample = Sample(
+    label_map = _store_labels(record, labels, label_header, frame)
+    sample = _build_sample(key, record, image, frame.size, regions, label_map)
+    dropped = ("colour profile dropped",) if header.jpeg and header.jpeg.profile else ()
+    notes = (*dropped, *orientation_notes, *record.notes, *filter_notes, *region_notes)
+    return sample, (f"photo {done}", *notes)
+
+
+def _build_sample(  # noqa: PLR0913 - the parts of a sample
+    key: str,
+    record: Record,
+    image: EncodedImage,
+    original_size: Size,
+    regions: tuple[Region, ...],
+    labels: LabelMap | None,
+) -> Sample:
+    return Sample(
         key=key,
         image=image,
-        original_size=frame.size,
+        original_size=original_size,
         file=record.file,
         ids=record.ids,
         captions=record.captions,
         regions=regions,
         conversations=record.conversations,
-        labels=_store_labels(record, labels, label_header, frame),
+        labels=labels,
     )
-    dropped = ("colour profile dropped",) if header.jpeg and header.jpeg.profile else ()
-    notes = (*dropped, *orientation_notes, *record.notes, *filter_notes, *region_notes)
-    return sample, (f"photo {done}", *notes)
+
+
+def _annotated_size(record: Record, labels: LabelMapHeader | RecordError | None) -> Size | None:
+    """The size that the annotation gives, or else that of the label map."""
+    if record.size is not None or labels is None:
+        return record.size
+    return _valid(labels).size
 
 
 def _valid(header: LabelMapHeader | RecordError) -> LabelMapHeader:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from shards.errors import LoadError
 
 Precision = Literal["fp32", "fp16", "bf16"]
-Grounding = Literal["task", "always", "never"]
+GroundingMode = Literal["task", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Settings:
     precision: Precision = "fp32"
     clip_side: int = 336
     sam_side: int = 1024
-    grounding: Grounding = "task"
+    grounding: GroundingMode = "task"
     skip_flags: tuple[str, ...] = ("skipped-by-reference",)
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Settings:
         for name in ("max_classes", "max_regions", "clip_side", "sam_side"):
             if getattr(self, name) < 1:
                 raise LoadError(f"{name} is {getattr(self, name)}; expected at least 1")
-        for name, known in (("precision", Precision), ("grounding", Grounding)):
+        for name, known in (("precision", Precision), ("grounding", GroundingMode)):
             if getattr(self, name) not in get_args(known):
                 raise LoadError(
                     f"{name} is {getattr(self, name)!r}; expected one of {get_args(known)}"

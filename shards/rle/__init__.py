@@ -15,7 +15,7 @@ from shards.errors import MaskError
 from shards.rle.errors import explain_counts, explain_lengths
 from shards.rle.kernel import KERNEL, KERNEL_MODULE, RunArrays
 from shards.rle.numpy_counts import merge_empty
-from shards.rle.numpy_edges import Ints, Masks
+from shards.rle.numpy_edges import IntArray, Masks
 from shards.sample import Size
 
 __all__ = [
@@ -122,7 +122,7 @@ def from_lengths(lengths: Sequence[Sequence[int]], size: Size) -> Runs:
     return Runs(size, *merge_empty(np.concatenate(masks), np.cumsum(counts) - counts, area))
 
 
-def union(runs: Runs, ends: Sequence[int] | Ints) -> Runs:
+def union(runs: Runs, ends: Sequence[int] | IntArray) -> Runs:
     """One mask for each group of masks: the pixels that any of them covers.
 
     Args:
@@ -144,7 +144,7 @@ def union(runs: Runs, ends: Sequence[int] | Ints) -> Runs:
 
 
 def resize(
-    runs: Runs, new: Size, rows: Sequence[int] | Ints, columns: Sequence[int] | Ints
+    runs: Runs, new: Size, rows: Sequence[int] | IntArray, columns: Sequence[int] | IntArray
 ) -> Runs:
     """The masks at another size, each pixel taken from one pixel: smaller, larger, or both.
 
@@ -181,7 +181,7 @@ def boxes(runs: Runs) -> NDArray[np.float64]:
     return np.frombuffer(_kernel.boxes(_buffers(runs)), np.float64).reshape(-1, 4)
 
 
-def areas(runs: Runs) -> Ints:
+def areas(runs: Runs) -> IntArray:
     """Pixels that are set: int64 [masks].
 
     >>> areas(from_lengths([[1, 1, 4], [0, 6]], Size(2, 3))).tolist()
@@ -196,7 +196,7 @@ def areas(runs: Runs) -> Ints:
 def paint(
     runs: Runs,
     out: NDArray[np.uint8] | NDArray[np.bool_],
-    selected: Sequence[int] | Ints | None = None,
+    selected: Sequence[int] | IntArray | None = None,
 ) -> None:
     """Write the masks as 0 and 1 into an existing array, such as a loader's batch.
 
@@ -243,8 +243,8 @@ def resize_counts(
     groups: Sequence[Sequence[bytes]],
     size: Size,
     new: Size,
-    rows: Sequence[int] | Ints,
-    columns: Sequence[int] | Ints,
+    rows: Sequence[int] | IntArray,
+    columns: Sequence[int] | IntArray,
 ) -> list[bytes]:
     """A photo's masks at its stored size: decode, unite, resize and encode in one call.
 
@@ -283,13 +283,13 @@ def _buffers(runs: Runs) -> Masks:
     return lengths, _ints(runs.ends), runs.size.height, runs.size.width
 
 
-def _ints(numbers: Sequence[int] | Ints) -> Ints:
+def _ints(numbers: Sequence[int] | IntArray) -> IntArray:
     return np.require(numbers, np.int64, ("C", "A"))
 
 
 def _tables(
-    size: Size, new: Size, rows: Sequence[int] | Ints, columns: Sequence[int] | Ints
-) -> tuple[Ints, Ints]:
+    size: Size, new: Size, rows: Sequence[int] | IntArray, columns: Sequence[int] | IntArray
+) -> tuple[IntArray, IntArray]:
     """The tables of a resize, checked: sorted, and inside the source."""
     count_pixels(new)
     return _table("row", rows, size.height, new.height), _table(
@@ -297,14 +297,14 @@ def _tables(
     )
 
 
-def _table(kind: str, values: Sequence[int] | Ints, old: int, new: int) -> Ints:
+def _table(kind: str, values: Sequence[int] | IntArray, old: int, new: int) -> IntArray:
     table = _ints(values)
     if table.shape != (new,) or table[0] < 0 or table[-1] >= old or (table[1:] < table[:-1]).any():
         raise ValueError(f"expected a table of {new} {kind}s below {old}, sorted")
     return table
 
 
-def _check_lengths(number: int, lengths: Sequence[int], size: Size) -> Ints:
+def _check_lengths(number: int, lengths: Sequence[int], size: Size) -> IntArray:
     try:
         runs = np.asarray(lengths)
     except ValueError as error:  # lists of several lengths inside

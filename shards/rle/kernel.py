@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.rle import numpy_kernel
-from shards.rle.numpy_edges import Ints, Masks
+from shards.rle.numpy_edges import IntArray, Masks
 
 try:
     from shards.rle import _rle
@@ -43,10 +43,10 @@ class Kernel(Protocol):
     def encode_counts(self, masks: Masks, /) -> list[bytes]:
         """Compressed counts of each mask."""
 
-    def union(self, masks: Masks, groups: Ints, /) -> RunArrays:
+    def union(self, masks: Masks, groups: IntArray, /) -> RunArrays:
         """One mask for each group."""
 
-    def resize(self, masks: Masks, rows: Ints, columns: Ints, /) -> RunArrays:
+    def resize(self, masks: Masks, rows: IntArray, columns: IntArray, /) -> RunArrays:
         """These rows and columns of each mask."""
 
     def apply_orientation(self, masks: Masks, orientation: int, /) -> RunArrays:
@@ -55,7 +55,7 @@ class Kernel(Protocol):
     def boxes(self, masks: Masks, /) -> bytes | NDArray[np.float64]:
         """The tightest boxes: float64 [masks, 4]."""
 
-    def paint(self, masks: Masks, selected: Ints, out: NDArray[np.uint8], /) -> None:
+    def paint(self, masks: Masks, selected: IntArray, out: NDArray[np.uint8], /) -> None:
         """Write pixels: `out` is [selected, height, width]."""
 
     def from_pixels(self, pixels: NDArray[np.bool_], /) -> RunArrays:
@@ -64,10 +64,10 @@ class Kernel(Protocol):
     def resize_counts(
         self,
         counts: tuple[bytes, ...],
-        groups: Ints,
+        groups: IntArray,
         size: tuple[int, int],
-        rows: Ints,
-        columns: Ints,
+        rows: IntArray,
+        columns: IntArray,
         /,
     ) -> list[bytes] | None:
         """Decode, resize, unite and encode."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from shards.rle.numpy_edges import Ints, Lengths, LengthsEnds, Masks, masks_of, to_runs
+from shards.rle.numpy_edges import IntArray, Lengths, LengthsEnds, Masks, masks_of, to_runs
 
 _ZERO = 48
 _LARGEST = 0x3F
@@ -37,7 +37,7 @@ def decode_counts(counts: Sequence[bytes], size: tuple[int, int]) -> LengthsEnds
     return merge_empty(lengths, first, area)
 
 
-def merge_empty(lengths: Ints, first: Ints, area: int) -> LengthsEnds:
+def merge_empty(lengths: IntArray, first: IntArray, area: int) -> LengthsEnds:
     """(lengths, ends) without empty runs in the middle, which some writers leave behind.
 
     Args:
@@ -77,7 +77,7 @@ def encode_counts(masks: Masks) -> list[bytes]:
     return [whole[start:end] for start, end in pairwise(cuts)]
 
 
-def _differences(lengths: Lengths, ends: Ints) -> Ints:
+def _differences(lengths: Lengths, ends: IntArray) -> IntArray:
     values = lengths.astype(np.int64)
     values[_FIRST_DELTA:] -= lengths[_FIRST_DELTA - 2 : -2]
     first = np.concatenate(([0], ends[:-1]))
@@ -87,7 +87,7 @@ def _differences(lengths: Lengths, ends: Ints) -> Ints:
     return values
 
 
-def _numbers(counts: Sequence[bytes]) -> tuple[Ints, Ints] | None:
+def _numbers(counts: Sequence[bytes]) -> tuple[IntArray, IntArray] | None:
     """(values as written, index of each mask's first); None if the bytes are not counts."""
     sizes = np.array([len(text) for text in counts], np.int64)
     groups = np.frombuffer(b"".join(counts), np.uint8) - np.uint8(_ZERO)  # below '0' wraps around
@@ -112,7 +112,7 @@ def _numbers(counts: Sequence[bytes]) -> tuple[Ints, Ints] | None:
     return values, np.searchsorted(starts, text_ends - sizes)
 
 
-def _undo_differences(values: Ints, first: Ints) -> Ints:
+def _undo_differences(values: IntArray, first: IntArray) -> IntArray:
     """Run lengths. If a sum overflows, an earlier one has left the picture: the caller sees that.
 
     Each mask is padded to an even number of slots, so that one running sum over every second slot
@@ -128,5 +128,5 @@ def _undo_differences(values: Ints, first: Ints) -> Ints:
     padded[slots + 2] = values
     sums = padded.reshape(-1, 2).cumsum(axis=0)  # [pairs + 1, odd and even]; begins with 0, 0
     sums[1:] -= np.repeat(sums[begins // 2], even // 2, axis=0)
-    lengths: Ints = sums[1:].reshape(-1)[slots]
+    lengths: IntArray = sums[1:].reshape(-1)[slots]
     return lengths

@@ -9,25 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Lengths = NDArray[np.uint32]
-Ints = NDArray[np.int64]
-LengthsEnds = tuple[Lengths, Ints]
+IntArray = NDArray[np.int64]
+LengthsEnds = tuple[Lengths, IntArray]
 """`Runs.lengths` and `Runs.ends`."""
-Masks = tuple[Lengths, Ints, int, int]
+Masks = tuple[Lengths, IntArray, int, int]
 """`Runs.lengths`, `Runs.ends`, height and width: how a kernel takes masks."""
 
 
-def edges_of(lengths: Lengths, ends: Ints) -> Ints:
+def edges_of(lengths: Lengths, ends: IntArray) -> IntArray:
     """The edges of all masks, their ends among them: int64 [runs]."""
-    edges: Ints = np.cumsum(lengths, dtype=np.int64) + masks_of(ends)
+    edges: IntArray = np.cumsum(lengths, dtype=np.int64) + masks_of(ends)
     return edges
 
 
-def masks_of(ends: Ints) -> Ints:
+def masks_of(ends: IntArray) -> IntArray:
     """The index of the mask that each run belongs to: int64 [runs]."""
     return np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
 
 
-def to_runs(edges: Ints, masks: int, area: int) -> LengthsEnds:
+def to_runs(edges: IntArray, masks: int, area: int) -> LengthsEnds:
     """(lengths, ends) of the canonical runs, from edges.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.rle.numpy_counts import decode_counts, encode_counts
-from shards.rle.numpy_edges import Ints, LengthsEnds, Masks, edges_of, masks_of, to_runs
+from shards.rle.numpy_edges import IntArray, LengthsEnds, Masks, edges_of, masks_of, to_runs
 
 __all__ = [
     "apply_orientation", "boxes", "decode_counts", "encode_counts", "from_pixels", "paint",
@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def union(masks: Masks, groups: Ints) -> LengthsEnds:
+def union(masks: Masks, groups: IntArray) -> LengthsEnds:
     """See `shards.rle.union`."""
     lengths, ends, height, width = masks
     area = height * width
@@ -38,7 +38,7 @@ def union(masks: Masks, groups: Ints) -> LengthsEnds:
     return to_runs(edges[changes], groups.size, area)
 
 
-def resize(masks: Masks, rows: Ints, columns: Ints) -> LengthsEnds:
+def resize(masks: Masks, rows: IntArray, columns: IntArray) -> LengthsEnds:
     """See `shards.rle.resize`."""
     lengths, ends, height, width = masks
     new_area = rows.size * columns.size
@@ -91,7 +91,7 @@ def boxes(masks: Masks) -> NDArray[np.float64]:
     return corners
 
 
-def paint(masks: Masks, selected: Ints, out: NDArray[np.uint8]) -> None:
+def paint(masks: Masks, selected: IntArray, out: NDArray[np.uint8]) -> None:
     """See `shards.rle.paint`; `out` is uint8 [selected, height, width]."""
     lengths, ends, height, width = masks
     first = np.concatenate(([0], ends))
@@ -113,7 +113,11 @@ def from_pixels(masks: NDArray[np.bool_]) -> LengthsEnds:
 
 
 def resize_counts(
-    counts: Sequence[bytes], groups: Ints, size: tuple[int, int], rows: Ints, columns: Ints
+    counts: Sequence[bytes],
+    groups: IntArray,
+    size: tuple[int, int],
+    rows: IntArray,
+    columns: IntArray,
 ) -> list[bytes] | None:
     """See `shards.rle.resize_counts`; the masks of all groups one after another."""
     decoded = decode_counts(counts, size)
@@ -126,13 +130,13 @@ def resize_counts(
     return encode_counts((*resized, rows.size, columns.size))
 
 
-def _sort_edges(edges: Ints, masks: int, area: int) -> LengthsEnds:
+def _sort_edges(edges: IntArray, masks: int, area: int) -> LengthsEnds:
     """The runs of edges in any order, without the ends of the masks."""
     ends = np.arange(1, masks + 1) * (area + 1) - 1
     return to_runs(np.sort(np.concatenate((edges.reshape(-1), ends))), masks, area)
 
 
-def _segments(masks: Masks) -> tuple[Ints, Ints, Ints, Ints]:
+def _segments(masks: Masks) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """The 1s, cut at the columns: mask, column, first row, last row (exclusive), each [segments].
 
     In order of mask, column and row.

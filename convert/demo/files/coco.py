@@ -6,7 +6,7 @@ from convert.demo.scene.compose import Scene, Thing
 from convert.demo.scene.photos import DrawnPhoto
 from convert.demo.scene.raster import Mask, unite
 from convert.demo.scene.shapes import SHAPES
-from convert.demo.truth import Box
+from convert.demo.truth import TrueBox
 
 CATEGORIES = {kind: number for number, kind in enumerate(SHAPES, start=1)}
 TRAIN_2014, TRAIN_2017, VAL_2017 = "coco_2014/train2014", "coco_2017/train2017", "coco_2017/val2017"
@@ -67,7 +67,7 @@ def crowd_row(drawn: DrawnPhoto) -> dict[str, object]:
     }
 
 
-def box_of(thing: Thing) -> Box:
+def box_of(thing: Thing) -> TrueBox:
     """The box of a thing after x, y, width and height were rounded to two decimals."""
     x0, y0, x1, y1 = thing.box
     return x0, y0, x0 + round(x1 - x0, 2), y0 + round(y1 - y0, 2)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from convert.demo.scene.photos import DrawnPhoto
 from convert.demo.scene.raster import Mask
-from convert.demo.truth import Box, TrueRegion
+from convert.demo.truth import TrueBox, TrueRegion
 from convert.demo.words.phrases import GroundedText, Phrase
 
 _CATEGORY = "object"
@@ -84,7 +84,7 @@ def _enclose(drawn: DrawnPhoto, mask: Mask, index: int) -> list[float]:
     return [x, y, width, height]
 
 
-def _clip(drawn: DrawnPhoto, box: list[float]) -> Box:
+def _clip(drawn: DrawnPhoto, box: list[float]) -> TrueBox:
     x, y, wide, high = box
     height, width = drawn.size
     return x, y, min(x + wide, float(width)), min(y + high, float(height))

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from convert.demo.scene.outline import Colour, Detail, Points, block, cut, rotate
-from convert.demo.scene.raster import Mask, Ring, Size, encode, extents, rasterise
+from convert.demo.scene.outline import Detail, FloatColour, Points, block, cut, rotate
+from convert.demo.scene.raster import HeightWidth, Mask, Ring, encode, extents, rasterise
 from convert.demo.scene.settings import Material, Setting, Surface, beach, meadow, room
 from convert.demo.scene.shapes import SHAPES, Shape
 
-COLOURS: dict[str, Colour] = {
+COLOURS: dict[str, FloatColour] = {
     "red": (202, 48, 44), "orange": (236, 128, 36), "yellow": (238, 200, 58),
     "green": (58, 150, 78), "blue": (48, 98, 190), "purple": (124, 74, 164),
     "pink": (238, 142, 170), "white": (236, 234, 226),
@@ -52,7 +52,7 @@ class Scene:
         posts: in front of the things; their outlines are in fractions of the photo.
     """
 
-    size: Size
+    size: HeightWidth
     setting: Setting
     things: tuple[Thing, ...]
     posts: tuple[Surface, ...]
@@ -87,7 +87,7 @@ class Scene:
         return encode(np.isin(self.layers(), wanted))
 
 
-def to_ring(outline: Points, size: Size) -> Ring:
+def to_ring(outline: Points, size: HeightWidth) -> Ring:
     """An outline in fractions of the photo as a ring in pixels."""
     height, width = size
     return as_ring(outline * (width, height))
@@ -98,7 +98,7 @@ def as_ring(outline: Points) -> Ring:
     return tuple(float(number) for number in np.round(outline, 2).reshape(-1))
 
 
-def draw_scene(rng: Generator, size: Size, crowd: int = 1) -> Scene:
+def draw_scene(rng: Generator, size: HeightWidth, crowd: int = 1) -> Scene:
     """A scene of two to ten things, standing or floating.
 
     Args:

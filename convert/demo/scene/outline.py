@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 """[n, 2]: x, y of a closed outline."""
-Colour = tuple[float, float, float]
+FloatColour = tuple[float, float, float]
 """Red, green, blue in 0..255."""
 
 
@@ -18,7 +18,7 @@ class Detail:
 
     outline: Points
     shade: float = 1.0
-    colour: Colour | None = None
+    colour: FloatColour | None = None
 
 
 def points(*pairs: tuple[float, float]) -> Points:

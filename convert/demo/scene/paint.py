@@ -10,7 +10,7 @@ from convert.demo.scene.outline import Detail, Points
 from convert.demo.scene.settings import Surface
 from convert.demo.scene.shapes import SHAPES
 
-Pixels = NDArray[np.uint8]
+FloatPixels = NDArray[np.uint8]
 """[height, width, 3], RGB."""
 _Field = NDArray[np.floating]
 _FINE = 2
@@ -19,7 +19,7 @@ _GRAIN = ((112, 200, 260, 420), (0.9, 2.0, 3.0, 4.2))
 """(longer side of the photo, strength of the noise): a scaled-down photo has less noise."""
 
 
-def paint(scene: Scene, rng: Generator) -> Pixels:
+def paint(scene: Scene, rng: Generator) -> FloatPixels:
     """Uint8 [height, width, 3]."""
     height, width = scene.size
     canvas = np.zeros((height, width, 3), np.float32)
@@ -166,7 +166,7 @@ def _soften(canvas: _Field) -> None:
         lines[1:-1] += _SOFT * (lines[:-2] + lines[2:] - 2 * lines[1:-1])
 
 
-def _expose(canvas: _Field, rng: Generator) -> Pixels:
+def _expose(canvas: _Field, rng: Generator) -> FloatPixels:
     """The pixels of the photo, after vignetting and sensor noise."""
     height, width, _ = canvas.shape
     u = np.linspace(-1, 1, width, dtype=np.float32)[None, :]

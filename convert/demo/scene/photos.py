@@ -12,11 +12,11 @@ from PIL import Image
 
 from convert.demo.scene.compose import Scene, draw_scene
 from convert.demo.scene.paint import paint
-from convert.demo.scene.raster import Size
+from convert.demo.scene.raster import HeightWidth
 
 PhotoSize = Literal["full", "small"]
 
-_SIZES: dict[str, tuple[Size, ...]] = {
+_SIZES: dict[str, tuple[HeightWidth, ...]] = {
     "coco": ((480, 640), (480, 640), (640, 480), (480, 640), (612, 612), (375, 500)),
     "ade": ((512, 683), (512, 683), (683, 512), (256, 256)),
     "sam": ((1500, 2250), (1500, 2250), (2250, 1500), (1500, 2000)),
@@ -75,12 +75,12 @@ class DrawnPhoto:
     seed: tuple[int, ...]
 
     @property
-    def size(self) -> Size:
+    def size(self) -> HeightWidth:
         """(height, width) of the upright photo."""
         return self.scene.size
 
     @property
-    def annotated_size(self) -> Size:
+    def annotated_size(self) -> HeightWidth:
         """(height, width) according to the annotations; wrong if that is the defect."""
         height, width = self.size
         return (height + 8, width + 6) if self.defect == "other size" else self.size

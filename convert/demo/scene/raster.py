@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-Size = tuple[int, int]
+HeightWidth = tuple[int, int]
 """(height, width) in pixels."""
 Ring = tuple[float, ...]
 """x0, y0, x1, y1, ... in pixels, as COCO writes a polygon."""
@@ -17,7 +17,7 @@ Ring = tuple[float, ...]
 class Mask:
     """A mask in COCO's compressed run-length encoding."""
 
-    size: Size
+    size: HeightWidth
     counts: bytes
 
     @property
@@ -41,7 +41,7 @@ class Mask:
         return {"size": list(self.size), "counts": self.counts.decode("ascii")}
 
 
-def rasterise(rings: Sequence[Ring], size: Size) -> Mask:
+def rasterise(rings: Sequence[Ring], size: HeightWidth) -> Mask:
     """The union of some filled rings."""
     parts = coco_mask.frPyObjects([list(ring) for ring in rings], *size)
     return Mask(size, coco_mask.merge(parts)["counts"])

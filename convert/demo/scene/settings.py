@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from convert.demo.scene.outline import Colour, Detail, Points, block, chain, points
+from convert.demo.scene.outline import Detail, FloatColour, Points, block, chain, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Surface:
 
     name: str
     outline: Points
-    upper: Colour
-    lower: Colour
+    upper: FloatColour
+    lower: FloatColour
     material: Material
     details: tuple[Detail, ...] = ()
 
@@ -65,21 +65,21 @@ class Setting:
     rows: tuple[Row, ...]
 
 
-_WALLS: tuple[Colour, ...] = (
+_WALLS: tuple[FloatColour, ...] = (
     (176, 196, 190), (222, 208, 182), (206, 176, 168), (170, 184, 204), (196, 198, 178),
 )  # fmt: skip
-_WOOD: tuple[Colour, ...] = ((150, 108, 74), (122, 86, 60), (176, 138, 98))
+_WOOD: tuple[FloatColour, ...] = ((150, 108, 74), (122, 86, 60), (176, 138, 98))
 _PLASTER, _PLANK = Material(0.05), Material(0.13, (14, 1))
 _AIR, _GRASS, _SAND = Material(0.02), Material(0.2, (1, 3)), Material(0.1)
 _WATER, _SLOPE = Material(0.09, (10, 1)), Material(0.12)
 
 
-def _scaled(colour: Colour, factor: float) -> Colour:
+def _scaled(colour: FloatColour, factor: float) -> FloatColour:
     red, green, blue = (min(255.0, channel * factor) for channel in colour)
     return red, green, blue
 
 
-def _pick(rng: Generator, colours: tuple[Colour, ...]) -> Colour:
+def _pick(rng: Generator, colours: tuple[FloatColour, ...]) -> FloatColour:
     return colours[int(rng.integers(len(colours)))]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from convert.demo.files.write import write_bytes
 from convert.demo.scene.photos import REJECTED, REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
 from convert.demo.scene.raster import Mask, encode
-from convert.demo.truth import Box, TrueRegion, TrueReject, TrueSample, Truth
+from convert.demo.truth import TrueBox, TrueRegion, TrueReject, TrueSample, Truth
 from convert.demo.words.captions import write_grounded, write_second_caption
 from convert.demo.words.names import describe, name
 
@@ -91,7 +91,7 @@ def _is_unmasked(drawn: DrawnPhoto) -> bool:
 def _region(
     drawn: DrawnPhoto, phrases: tuple[str, ...], bbox: list[float] | None, mask: Mask | None
 ) -> TrueRegion:
-    box: Box | None = None
+    box: TrueBox | None = None
     if bbox is not None:
         height, width = drawn.size
         x0, y0, x1, y1 = bbox

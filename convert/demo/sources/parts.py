@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convert.demo.scene.raster import Mask, encode
-from convert.demo.truth import Box
+from convert.demo.truth import TrueBox
 
 ROW_DEFECTS = {
     "photo not listed": "AnnotationError",
@@ -50,7 +50,7 @@ def spoil(row: dict[str, object], defect: str, mask: Mask) -> None:
             row["segmentation"] = {"size": [height, width], "counts": counts.tolist()}
 
 
-def box_of_row(bbox: list[float]) -> Box:
+def box_of_row(bbox: list[float]) -> TrueBox:
     """The corners of x, y, width, height."""
     x, y, width, height = bbox
     return x, y, x + width, y + height

@@ -4,7 +4,7 @@ import math
 
 from convert.demo.files.write import write_bytes, write_json
 from convert.demo.scene.photos import REJECTED, REPAIRABLE, DrawnPhoto, DrawOptions, plan_photos
-from convert.demo.truth import Box, TrueRegion, TrueReject, TrueSample, Truth
+from convert.demo.truth import TrueBox, TrueRegion, TrueReject, TrueSample, Truth
 from convert.demo.words.names import describe
 
 _FILES = {"train": "visual_genome/train.json", "test": "visual_genome/test_caption.json"}
@@ -72,7 +72,7 @@ def _describe(drawn: DrawnPhoto) -> list[tuple[str, list[int]]]:
 def _region(drawn: DrawnPhoto, text: str, bbox: list[int]) -> TrueRegion:
     x, y, wide, high = bbox
     height, width = drawn.size
-    box: Box = (max(x, 0), max(y, 0), min(x + wide, width), min(y + high, height))
+    box: TrueBox = (max(x, 0), max(y, 0), min(x + wide, width), min(y + high, height))
     return TrueRegion((text.strip(),), box, category=_CATEGORY)
 
 
