@@ -69,7 +69,7 @@ def transform(  # noqa: PLR0913 - what a sample is made of, and by which rules
     _check_spans(record)
     regions, region_notes = _store_regions(record.regions, frame)
     label_map = _store_labels(record, labels, label_header, frame)
-    sample = _build_sample(key, record, image, frame.size, regions, label_map)
+    sample = _build_sample(key, record, image, frame.size, regions, labels=label_map)
     dropped = ("colour profile dropped",) if header.jpeg and header.jpeg.profile else ()
     notes = (*dropped, *orientation_notes, *record.notes, *filter_notes, *region_notes)
     return sample, (f"photo {done}", *notes)
@@ -81,6 +81,7 @@ def _build_sample(  # noqa: PLR0913 - the parts of a sample
     image: EncodedImage,
     original_size: Size,
     regions: tuple[Region, ...],
+    *,
     labels: LabelMap | None,
 ) -> Sample:
     return Sample(
