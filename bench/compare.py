@@ -9,7 +9,7 @@ rounds' own ratios, the least and the most. Ways that run other people's code al
 import os
 import subprocess
 import sys
-from argparse import REMAINDER, ArgumentParser
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -31,14 +31,13 @@ def main() -> None:
     parser.add_argument("other", type=Path, help="the other checkout, its compiled modules built")
     parser.add_argument("bench", help="the benchmark, such as convert")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each checkout")
-    parser.add_argument("arguments", nargs=REMAINDER, help="for the benchmark; --rounds 1 is added")
-    typed = parser.parse_args()
+    typed, arguments = parser.parse_known_args()
     say(f"bench.compare: bench.{typed.bench}", machine(), sys.version.split()[0], "")
     rounds = []
     for number in range(typed.rounds):
         checkouts = [_HERE, typed.other.resolve()]
         order = checkouts if number % 2 else checkouts[::-1]
-        times = {tree: measure(tree, typed.bench, typed.arguments) for tree in order}
+        times = {tree: measure(tree, typed.bench, arguments) for tree in order}
         rounds.append((times[checkouts[0]], times[checkouts[1]]))
         say(f"round {number + 1} of {typed.rounds} done")
     for line in compare(rounds):
