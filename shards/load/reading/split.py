@@ -167,7 +167,7 @@ class Split:
         if rows.num_rows != self.manifest.samples:
             raise CorruptShardError(
                 f"{files.location}/{SAMPLES}: {rows.num_rows} rows, the manifest has "
-                f"{self.manifest.samples} samples; `python -m shards.verify` says what is wrong and how to repair it"
+                f"{self.manifest.samples} samples; `python -m shards.verify` says how to repair it"
             )
         self.names = [f"{info.name}.tar" for info in self.manifest.shards]
         self._ends = np.cumsum([info.samples for info in self.manifest.shards], dtype=np.int64)
