@@ -80,9 +80,14 @@ def test_tar_rules_of_every_consumer(converted, shared):
     assert done.stdout.split() == ["samples", str(total), "violations", "none"]
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_readers_in_the_readme_run(converted, number):
+README_KEYS = ("refcoco-0000000983", "paco_lvis-000000", "refcoco-0000000983", "refcoco-0000000983")
+"""What each block of code in the README prints, among other things."""
+
+
+@pytest.mark.parametrize("number", range(len(README_KEYS)))
+def test_the_code_in_the_readme_runs(converted, number):
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == len(README_KEYS)
     code = blocks[number].replace("SHARDS", str(converted))
     if "shards.load.torch" in code:
         pytest.importorskip("torch")
@@ -90,7 +95,7 @@ def test_the_readers_in_the_readme_run(converted, number):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
-    assert "refcoco-0000000983" in done.stdout
+    assert README_KEYS[number] in done.stdout
 
 
 def test_gnu_tar_lists_it(converted):
