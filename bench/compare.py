@@ -22,7 +22,7 @@ from bench.harness.measure import machine, say
 
 _HERE = Path(__file__).parent.parent
 Seconds = Mapping[tuple[str, str], float]
-"""(title of a section, way) -> seconds of one round."""
+"""(first sentence of a section's title, way) -> seconds of one round."""
 
 
 def main() -> None:
@@ -61,7 +61,12 @@ def measure(tree: Path, bench: str, arguments: Sequence[str]) -> Seconds:
             check=True,
         )
         result = msgspec.json.decode(figures.read_bytes(), type=Result)
-    return {(table.title, row.way): row.seconds for table in result.tables for row in table.rows}
+    # A title may end in a sentence with what was measured, which differs from run to run.
+    return {
+        (table.title.partition(". ")[0], row.way): row.seconds
+        for table in result.tables
+        for row in table.rows
+    }
 
 
 def compare(rounds: Sequence[tuple[Seconds, Seconds]]) -> Iterator[str]:
